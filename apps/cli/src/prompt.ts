@@ -1,4 +1,5 @@
 /** Asks the person at the terminal. */
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { createInterface as createAsker } from 'node:readline/promises';
 import { Writable } from 'node:stream';
@@ -9,6 +10,8 @@ import { CliError } from './errors.ts';
 export function canAsk(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
+
+const declined = (): CliError => new CliError('CERTBUS_CLI_DECLINED', 'Nothing was changed.');
 
 /** The terminal, while questions are asked on it. */
 export interface Prompt {
@@ -37,7 +40,7 @@ export function openPrompt(signal: AbortSignal): Prompt {
       terminal.setPrompt(`${breakLines(asked, { window: process.stderr.columns })} `);
       terminal.prompt();
       const line = await Promise.race([lines.next(), aborted.promise]);
-      if (line.done) throw new CliError('CERTBUS_CLI_DECLINED', 'Nothing was changed.');
+      if (line.done) throw declined();
       return line.value.trim() || otherwise;
     },
     close() {
@@ -47,16 +50,23 @@ export function openPrompt(signal: AbortSignal): Prompt {
   };
 }
 
-/** Asks for a line that is not shown as it is typed. */
+/** Asks for a line that is not shown as it is typed. Rejects as {@link Prompt.ask} does. */
 export async function askSecret(question: string, signal: AbortSignal): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   process.stderr.write(`${question} `);
   const terminal = createAsker({ input: process.stdin, output: nowhere, terminal: true });
+  // A terminal in raw mode sends no signal.
+  terminal.on('SIGINT', () => process.emit('SIGINT'));
+  const closed = once(terminal, 'close').then(() => {
+    throw declined();
+  });
+  closed.catch(() => {});
   try {
-    return await terminal.question('', { signal });
+    return await Promise.race([terminal.question('', { signal }), closed]);
   } catch (error) {
     signal.throwIfAborted();
-    throw error;
+    // Ctrl-D, of which not every Node says so.
+    throw error instanceof Error && error.name === 'AbortError' ? declined() : error;
   } finally {
     terminal.close();
     process.stderr.write('\n');
