@@ -23,6 +23,11 @@ const describeLookup = (host: string, code: string | undefined): string =>
 /** An error of the system about a file or a port as one of the command line's own; any other error unchanged. */
 export function explainSystemError(error: unknown): unknown {
   if (!(error instanceof Error) || field(error, 'syscall') === undefined) return error;
+  if (field(error, 'syscall') === 'uv_cwd') {
+    const what =
+      'The folder that this command was started in does not exist any more. Change to another one, and run it again.';
+    return new CliError('CERTBUS_CLI_FILE_PROBLEM', what, { cause: error });
+  }
   const path = field(error, 'path');
   if (path !== undefined && fileProblemOf(error, path)) {
     const what = `${path}: ${describeFileProblem(error, path)}.`;

@@ -117,6 +117,16 @@ describe('a wrong command line', () => {
     expect(explainSystemError(error)).toMatchObject({ code: 'CERTBUS_CLI_PORT_PROBLEM', message });
   });
 
+  test('a current folder that was removed is told as one', () => {
+    // As a process has it that was started there.
+    const program = `const folder = fs.mkdtempSync(os.tmpdir() + '/'); process.chdir(folder); fs.rmdirSync(folder); try { process.cwd() } catch ({ code, syscall }) { console.log(JSON.stringify({ code, syscall })) }`;
+    const { stdout } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8' });
+    expect(explainSystemError(Object.assign(new Error(), JSON.parse(stdout)))).toMatchObject({
+      code: 'CERTBUS_CLI_FILE_PROBLEM',
+      message: expect.stringContaining('does not exist any more. Change to another one'),
+    });
+  });
+
   test.each([
     ['cert:ls', ['--colums'], '"--colums" is not a flag of "certbus cert ls". Did you mean "--columns"?'],
     ['cert:ls', ['--hlep'], '"--hlep" is not a flag of "certbus cert ls". Did you mean "--help"?'],
