@@ -21,7 +21,7 @@ import { canAsk, confirm } from './prompt.ts';
 import { explainSystemError } from './system-error.ts';
 import { formatTable } from './table.ts';
 import { type CalledCommand, explainUsage, refuseEmptyWords, usageOf, withoutParser } from './usage-error.ts';
-import { writingOf } from './writing.ts';
+import { drawsRows, writingOf } from './writing.ts';
 
 /** A message of several lines as one, for logs. */
 const oneLine = (message: string): string => message.replaceAll(/:\s*\n\s*/g, ': ').replaceAll(/\s*\n\s*/g, '; ');
@@ -139,10 +139,11 @@ export abstract class BaseCommand extends Command {
   /** Runs what issues certificates with a display of their progress: rows on a terminal, a line for each step anywhere else. */
   protected async withDisplay<T>(run: (display: Display) => Promise<T>): Promise<T> {
     const { isQuiet, level, format } = this.#writing;
-    const { CERTBUS_LOG: log = 'warn', TERM: terminal } = process.env;
+    const { CERTBUS_LOG: log = 'warn' } = process.env;
     // A log of each step is whole lines, and rows would hold them back.
     const isWatched = !this.jsonEnabled() && !isQuiet && format === 'text' && process.stderr.isTTY;
-    const isDrawn = isWatched && level === undefined && !['debug', 'info'].includes(log) && terminal !== 'dumb';
+    const isDrawn =
+      isWatched && level === undefined && !['debug', 'info'].includes(log) && drawsRows(process.stderr, process.env);
     const now = () => new Date();
     const { createDisplay } = await import('./progress/display.ts');
     const board = isDrawn ? await (await import('./progress/board.ts')).openBoard(process.stderr, now) : undefined;

@@ -61,3 +61,8 @@ test('a command line is the same to a shell where it is broken', () => {
   expect(wordsOf(lines.join('\n'))).toBe(wordsOf(line));
   expect(wordsOf(line).split('\n')).toContain("it's one");
 });
+
+test.each([undefined, 0])('without a width (%s) lines stay as they are', (window) => {
+  const text = 'status         due: it was never issued\na second line';
+  expect(breakLines(text, { window })).toBe(text);
+});

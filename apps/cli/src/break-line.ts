@@ -60,7 +60,8 @@ export function breakLines(
   text: string,
   { window, indent }: { readonly window: number | undefined; readonly indent?: number | undefined },
 ): string {
-  if (window === undefined) return text;
+  // A serial console, or a terminal that a program made, does not say how wide it is.
+  if (!window) return text;
   return text
     .split('\n')
     .map((line) => breakOne(line, window, indent))

@@ -24,3 +24,9 @@ export function writingOf(argv: readonly string[], env: Readonly<Record<string, 
   const level = isQuiet ? 'error' : flags.includes('--verbose') ? 'debug' : undefined;
   return { isQuiet, level, format };
 }
+
+/** Whether a terminal can draw rows over one another: not one that cannot move back, nor one that does not say how wide it is. */
+export const drawsRows = (
+  { columns = 0 }: { readonly columns?: number },
+  { TERM }: Readonly<Record<string, string | undefined>>,
+): boolean => TERM !== 'dumb' && columns > 0;

@@ -19,7 +19,7 @@ import { SCRIPTS, SHELLS } from '../completion/scripts.ts';
 import { CliError } from '../errors.ts';
 import { explainSystemError } from '../system-error.ts';
 import { explainUsage, usageOf, withoutParser } from '../usage-error.ts';
-import { writingOf } from '../writing.ts';
+import { drawsRows, writingOf } from '../writing.ts';
 import { GROUPS, groupOf } from './groups.ts';
 import { Help } from './help.ts';
 import { manPagesOf } from './man.builders.ts';
@@ -161,6 +161,14 @@ test.each([
   [['--', '--quiet'], { CERTBUS_LOG_FORMAT: 'json' }, { isQuiet: false, level: undefined, format: 'json' }],
 ])('%j with %j writes as %j', (argv, env, expected) => {
   expect(writingOf(argv, env)).toEqual(expected);
+});
+
+test.each([
+  [80, 'xterm', true],
+  [0, 'xterm', false],
+  [80, 'dumb', false],
+])('on a terminal of %i columns that is %s rows are drawn: %s', (columns, TERM, expected) => {
+  expect(drawsRows({ columns }, { TERM })).toBe(expected);
 });
 
 describe('completion', () => {
