@@ -122,6 +122,16 @@ test('with --manage it is renewed from now on, by the certificate that it has, a
   expect(outcomesOf(await run('cert', 'import', 'shop/b.pem', '--json'))).toEqual({ 'shop/b.pem': 'skipped' });
 });
 
+test('what no CA would issue stays as it was imported where it is to be renewed', async () => {
+  await writePair('service.pem', '_service.import.test');
+  expect((await run('cert', 'import', 'service.pem')).status).toBe(0);
+  const renewed = await run('cert', 'renew', '_service.import.test', '--yes');
+  expect(renewed).toMatchObject({ status: 2, stderr: expect.stringContaining('has an underscore') });
+  const { status, directory } = resultOf(await run('cert', 'ls', '--json', '--name', '_service.*')).certificates[0];
+  expect({ status, directory }).toEqual({ status: 'valid', directory: undefined });
+  expect((await run('cert', 'rm', '_service.import.test', '--yes')).status).toBe(0);
+});
+
 describe('what is exported', () => {
   const PASSWORD = 'pass word';
   const modeOf = (file: string) => statSync(at(file)).mode & 0o777;

@@ -269,6 +269,19 @@ export async function issue(
   return finish(context, (caughtUp) => claim(context, ask, { ...run, caughtUp }), options);
 }
 
+/**
+ * Throws as {@link parseSubject} and {@link checkSolvable} for an imported certificate whose names cannot be issued: with its claim it would become one
+ * that is renewed, and fails, from then on.
+ */
+function checkImported(
+  { directory, issuance, names }: ManagedCertificate,
+  { challengeType, config }: { readonly challengeType: ChallengeType; readonly config: Configuration },
+): void {
+  if (directory !== undefined || issuance) return;
+  parseSubject(names, challengeType);
+  checkSolvable(config, names, challengeType);
+}
+
 /** Renews one certificate, due or not. Rejects as {@link issue}, and with `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
 export async function renew(
   context: Context,
@@ -298,6 +311,7 @@ export async function renew(
   const outage = outages.get(directory);
   if (outage && !isLeft) throw outage.error;
   const otherwise = { challengeType: 'dns-01' as const, directory: defaultDirectory(options.config) };
+  checkImported(certificate, { ...otherwise, config: options.config });
   const ask: AskForClaim = (state, now, terms, csr) =>
     claimRenewal(state, now, certificateId, {
       ...terms,
