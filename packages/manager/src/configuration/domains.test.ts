@@ -21,7 +21,16 @@ test.each([
   ['bücher.test', 'www.xn--bcher-kva.test', true],
   ['*', 'a.test', true],
   ['example.test', 'otherexample.test', false],
-  ['not a domain', 'a.test', false],
+  ['163.test.', 'a.163.test', true],
+  ['_acme.example.test', 'a._acme.example.test', true],
+  ['lan', 'a.lan', true],
 ])('the zone %j and the name %s', (zone, name, isFitting) => {
   expect(settingsFor(zone, name) !== undefined).toBe(isFitting);
 });
+
+test.each(['*.example.test', ' example.test', 'not a domain', 'https://example.test', 'example..test', '.'])(
+  '%j, in which no name is, is refused before the first order',
+  (zone) => {
+    expect(() => settingsFor(zone, 'a.example.test')).toThrow(/dns\.0\.zones\.0 must be a domain such as example\.com/);
+  },
+);

@@ -1,5 +1,6 @@
 /** Schemas of fields: the ones that settings of several providers, and other parts of the configuration, are made of. */
 import { isIP } from 'node:net';
+import { domainToASCII } from 'node:url';
 import * as v from 'valibot';
 
 /** A secret in the configuration: the text itself, or the environment variable that holds it. */
@@ -87,9 +88,18 @@ export const flag: v.GenericSchema<boolean> = v.boolean('must be true or false')
 /** Certificates. */
 export const pem: v.GenericSchema<string> = v.pipe(nonEmpty, v.includes('-----BEGIN CERTIFICATE-----', 'must be PEM'));
 
+/** Whether a text is a zone as DNS has them: none is of names below a wildcard, and what no name can be in would only be found at the first order. */
+const isZone = (text: string): boolean => text === '*' || /^[a-z\d_-]+(?:\.[a-z\d_-]+)*\.?$/.test(domainToASCII(text));
+
 /** The zones that settings are for. */
 export const zones: v.GenericSchema<string[]> = v.pipe(
-  v.array(nonEmpty, 'must be a list of domains'),
+  v.array(
+    v.pipe(
+      nonEmpty,
+      v.check(isZone, 'must be a domain such as example.com, which covers what is below it, or "*" for all'),
+    ),
+    'must be a list of domains',
+  ),
   v.nonEmpty('must name at least one zone, or "*" for all'),
 );
 
