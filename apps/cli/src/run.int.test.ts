@@ -1,6 +1,7 @@
 /** Tests `certbus run` as a service: what it tells systemd and its neighbours, and how it stops. */
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { certbus } from './cli.builders.ts';
@@ -51,6 +52,15 @@ test.each(['SIGTERM', 'SIGHUP'] as const)(
     });
   },
 );
+
+const hasIPv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
+test.skipIf(!hasIPv6)('an IPv6 address is taken with and without brackets, and shown as a URL has it', async () => {
+  for (const host of ['::1', '[::1]']) {
+    const run = ['run', '--port', '0', '--host', host];
+    const { status, stderr } = await certbus(site, run, { interruptAt: 'ready, at position' });
+    expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringMatching(/ on http:\/\/\[::1\]:\d+ /) });
+  }
+});
 
 test('a port that is taken is said at the start, and without pages none is needed', async () => {
   const taken = createServer();

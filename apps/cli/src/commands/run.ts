@@ -44,7 +44,8 @@ export default class Run extends SigningCommand {
     await runDaemon(this.environment(flags), {
       signal: this.signal,
       port: flags.pages ? flags.port : undefined,
-      host: flags.host,
+      // Without the brackets that an IPv6 address has in a URL.
+      host: flags.host.replace(/^\[(.*)\]$/, '$1'),
       intervalMs: flags.interval,
       log: (line, level) => this.note(line, level),
       onProgress,

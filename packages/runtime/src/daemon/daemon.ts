@@ -108,7 +108,7 @@ async function untilStopped(work: Promise<void>, signal: AbortSignal): Promise<v
  * Rejects as `withManager`, and with the error of `listen` for the pages, such as `EADDRINUSE`.
  */
 export async function runDaemon(environment: Environment, options: DaemonOptions): Promise<void> {
-  const { signal, port, host, intervalMs, log, onProgress, ...settings } = options;
+  const { signal, port, host = '127.0.0.1', intervalMs, log, onProgress, ...settings } = options;
   const { now = () => new Date() } = settings;
   const registry = new Registry();
   const metrics = createMetrics(registry);
@@ -117,11 +117,8 @@ export async function runDaemon(environment: Environment, options: DaemonOptions
     async (manager, { bus, keep }) => {
       metrics.measure(manager, now);
       const health = createHealth(manager, now);
-      const pages =
-        port === undefined
-          ? undefined
-          : await openPages(health.report, { port, metrics: registry, ...(host === undefined ? {} : { host }) });
-      if (pages) log(`health and metrics on http://${host ?? '127.0.0.1'}:${pages.port}`, 'info');
+      const pages = port === undefined ? undefined : await openPages(health.report, { port, metrics: registry, host });
+      if (pages) log(`health and metrics on http://${host.includes(':') ? `[${host}]` : host}:${pages.port}`, 'info');
       try {
         using _watchdog = startWatchdog();
         await notifySystemd('READY=1');
