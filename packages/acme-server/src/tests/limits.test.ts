@@ -100,6 +100,16 @@ describe('certificates per registered domain', () => {
     waitOf(await order(own.client, ['same.test']));
   });
 
+  test('are counted for renewals as well where the CA exempts none, also inside their window', async () => {
+    const own = await start({ certificatesPerDomain: { capacity: 2, periodMs: 14 * HOUR_MS }, renewals: 'counted' });
+    const { pem } = await get(own, 'www.same.test');
+    const replaces = certificateId(chainOf(pem)[0]?.raw ?? new Uint8Array());
+    own.clock.advanceDays(60);
+    await get(own, 'www.same.test');
+    await get(own, 'www.same.test');
+    expect(waitOf(await order(own.client, ['www.same.test'], { replaces }))).toBe(7 * 3600);
+  });
+
   test('are told by a rule that can be replaced', async () => {
     const registeredDomain = (name: string) => name.split('.').slice(-3).join('.');
     const own = await start({ certificatesPerDomain: { capacity: 1, periodMs: HOUR_MS }, registeredDomain });

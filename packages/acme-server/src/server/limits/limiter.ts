@@ -147,9 +147,11 @@ function spendNewOrder(counters: Counters, { account, identifiers, replaced }: I
   const { limits, clock, failures, perSet, perDomain, newOrders, issuedSets } = counters;
   checkPaused(counters, account, identifiers);
   const set = setKey(identifiers);
-  const isExempt = isInsideWindow(counters, replaced);
-  const hadCertificate = issuedSets.has(set) || limits.hadCertificate?.(identifiers.map(({ value }) => value));
-  const isRenewal = isExempt || hadCertificate === true;
+  const isExempting = limits.renewals !== 'counted';
+  const isExempt = isExempting && isInsideWindow(counters, replaced);
+  const hadCertificate =
+    issuedSets.has(set) || (limits.hadCertificate?.(identifiers.map(({ value }) => value)) ?? false);
+  const isRenewal = isExempt || (isExempting && hadCertificate);
   if (!isExempt) {
     for (const { value } of identifiers) {
       checkBucket(counters, failures, keyOf(account, countedName(value)), `failed authorizations for "${value}"`);

@@ -15,14 +15,16 @@ export type Endpoint =
 export interface RateLimits {
   /** By IP address. */
   readonly newAccounts?: Bucket;
-  /** By account. Renewals are exempt. */
+  /** By account. Renewals are exempt, unless `renewals` says otherwise. */
   readonly newOrders?: Bucket;
-  /** By registered domain, for all accounts together. Renewals are exempt. */
+  /** By registered domain, for all accounts together. Renewals are exempt, as above. */
   readonly certificatesPerDomain?: Bucket;
   /** By exact set of names, for all accounts together. Renewals within their suggested window are exempt. */
   readonly certificatesPerSet?: Bucket;
   /** By name and account. Renewals within their suggested window are exempt. */
   readonly failedAuthorizations?: Bucket;
+  /** Whether a renewal, inside its suggested window or not, counts like any other order, as at CAs that exempt nothing. Default `exempt`. */
+  readonly renewals?: 'exempt' | 'counted';
   /** By name and account, filled by each success; when it is empty the name is paused. */
   readonly consecutiveFailures?: Bucket;
   /** By IP address and endpoint; beyond it stands 503. */
