@@ -261,6 +261,27 @@ export const manager: readonly Mutant[] = [
     noticedBy: [{ file: 'packages/manager/src/renewal/quarantine.int.test.ts' }],
   },
   {
+    fault: 'renewals are not counted for their domain where the CA counts them',
+    file: 'packages/manager/src/decide/limits.ts',
+    find: 'isExempting ? [subject] : [subject, renewedDomain(subject)]',
+    replace: '[subject]',
+    noticedBy: [{ file: 'packages/manager/src/renewal/limits.int.test.ts' }],
+  },
+  {
+    fault: 'where renewals count for a domain, new names leave nothing of it to them',
+    file: 'packages/manager/src/decide/limits.ts',
+    find: "counts('domains', names.map(registeredDomainOf), kept)",
+    replace: "counts('domains', names.map(registeredDomainOf))",
+    noticedBy: [{ file: 'packages/manager/src/renewal/limits.int.test.ts' }],
+  },
+  {
+    fault: 'a renewal that is under way holds no place of its domain',
+    file: 'packages/events/src/history/ledger.ts',
+    find: 'return issuance ? domainEntries(',
+    replace: "return issuance && kindOf(issuance) === 'new' ? domainEntries(",
+    noticedBy: [{ file: 'packages/manager/src/state/spending.property.test.ts' }],
+  },
+  {
     fault: 'an order is claimed although a limit of the CA leaves no room',
     file: 'packages/manager/src/decide/claim.ts',
     find: "if (binding) return say({ kind: 'limited', names, binding });",
@@ -273,6 +294,13 @@ export const manager: readonly Mutant[] = [
     find: 'const inTheWay = alerts.find(isUnwatched);',
     replace: 'const inTheWay = undefined as NotedAlert | undefined;',
     noticedBy: [{ file: 'packages/manager/src/decide/deliveries.test.ts' }],
+  },
+  {
+    fault: 'what new names left to renewals is forgotten with what was before two windows',
+    file: 'packages/manager/src/decide/room.ts',
+    find: 'taken + leaves - ',
+    replace: 'taken - ',
+    noticedBy: [{ file: 'packages/manager/src/decide/room.test.ts' }],
   },
   {
     fault: 'what open orders hold of a domain is not counted',

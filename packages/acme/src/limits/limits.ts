@@ -8,17 +8,17 @@ export interface CaLimits {
   readonly requests: Readonly<Record<Endpoint, Rate>>;
   /** New accounts. */
   readonly accounts: Rate;
-  /** New orders of an account, renewals excepted. */
+  /** New orders of an account. */
   readonly orders: Rate;
   /** Failed authorizations of one name in one account. */
   readonly failures: Rate;
-  /** Certificates of one registered domain, renewals excepted, for all accounts together; not limited where absent. */
+  /** Certificates of one registered domain, for all accounts together; not limited where absent. */
   readonly domains?: Rate;
   /** Certificates of one exact set of names, for all accounts together; not limited where absent. */
   readonly nameSets?: Rate;
   /**
-   * Whether renewals of the same names count as new orders; for `domains` they never do. With `exempt`, a renewal inside the window that the CA named (RFC 9773) passes
-   * all limits on orders, names and domains. Default `counted`.
+   * Whether renewals of the same names count for `orders` and `domains`. With `exempt` they do not, and a renewal inside the window that the CA named (RFC 9773)
+   * passes all limits on orders, names and domains. Default `counted`.
    */
   readonly renewals?: 'exempt' | 'counted';
 }

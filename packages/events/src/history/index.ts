@@ -38,6 +38,7 @@ export {
   ledgerKey,
   ORDER_KINDS,
   type OrderKind,
+  renewedDomain,
 } from './ledger.ts';
 export {
   isSignedByRoot,

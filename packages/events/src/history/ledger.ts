@@ -5,8 +5,8 @@ import type { Issuance, ManagedCertificate } from '../managed-certificate.ts';
 import { addressGroups, isAddress, nameSetKey } from '../names.ts';
 
 /**
- * What a CA counts. `orders`: new orders of the account, by the {@link OrderKind}. `domains`: certificates of a registered domain for names that it had not
- * issued for; by every domain that it could be, since only a list of public suffixes knows which. `name-sets`: certificates of an
+ * What a CA counts. `orders`: new orders of the account, by the {@link OrderKind}. `domains`: certificates of a registered domain, renewals apart, since not
+ * every CA counts them; by every domain that it could be, since only a list of public suffixes knows which. `name-sets`: certificates of an
  * exact set of names. `failures`: failed validations of a name.
  */
 export type LedgerLimit = 'orders' | 'domains' | 'name-sets' | 'failures';
@@ -32,10 +32,13 @@ export interface LedgerEntry {
 /** The length of a key: 132 bits, which nobody finds twice. */
 const KEY_LENGTH = 22;
 
-/** The key of one count. `subject`: an {@link OrderKind}, a domain, a `nameSetKey`, or a name as {@link countedName} has it. */
+/** The key of one count. `subject`: an {@link OrderKind}, a domain or {@link renewedDomain}, a `nameSetKey`, or a name as {@link countedName} has it. */
 export function ledgerKey(limit: LedgerLimit, directory: string, subject: string): string {
   return sha256(Buffer.from(`${limit} ${directory} ${subject}`)).slice(0, KEY_LENGTH);
 }
+
+/** The subject of `domains` for certificates that renew those of the same names. */
+export const renewedDomain = (domain: string): string => `${domain} repeated`;
 
 /** A name as CAs count it: without its wildcard; an IPv6 address by its /64. */
 export function countedName(name: string): string {
@@ -73,16 +76,16 @@ function kindAt(event: Pick<Subject, 'replaces'>, before: ManagedCertificate | u
 /** A certificate counts once for a domain, however many names of it it has. */
 function domainEntries(
   { names, directory }: Pick<Subject, 'names' | 'directory'>,
-  { at, count }: Pick<LedgerEntry, 'at' | 'count'>,
+  { at, count, isNew }: Pick<LedgerEntry, 'at' | 'count'> & { readonly isNew: boolean },
 ): LedgerEntry[] {
   const domains = new Set(names.flatMap(domainsOf));
-  return [...domains].map((domain) => ({ key: ledgerKey('domains', directory, domain), at, count }));
+  const subjects = isNew ? [...domains] : [...domains].map(renewedDomain);
+  return subjects.map((subject) => ({ key: ledgerKey('domains', directory, subject), at, count }));
 }
 
 /** What the open issuance of a certificate holds: a certificate of each of its domains, which it is about to get. */
 function held(issuance: Subject | undefined, count: 1 | -1): LedgerEntry[] {
-  if (!issuance || kindOf(issuance) !== 'new') return [];
-  return domainEntries(issuance, { at: undefined, count });
+  return issuance ? domainEntries(issuance, { at: undefined, count, isNew: kindOf(issuance) === 'new' }) : [];
 }
 
 const orderEntry = (directory: string, kind: OrderKind, at: number): LedgerEntry => ({
@@ -100,7 +103,7 @@ function issuedEntries(
   { at, isNew }: { readonly at: number; readonly isNew: boolean },
 ): LedgerEntry[] {
   const set = { key: ledgerKey('name-sets', directory, nameSetKey(names)), at, count: 1 };
-  return [set, ...(isNew ? domainEntries({ names, directory }, { at, count: 1 }) : [])];
+  return [set, ...domainEntries({ names, directory }, { at, count: 1, isNew })];
 }
 
 /** An order that the CA can have taken, although nobody recorded it: its maker was gone before the claim ended. */

@@ -14,13 +14,13 @@ export interface ConfiguredRate {
 export interface ConfiguredLimits {
   /** New orders of the account. */
   readonly orders?: ConfiguredRate | undefined;
-  /** Certificates of a registered domain, for names that the CA had not issued for: renewals are not counted here. */
+  /** Certificates of a registered domain. */
   readonly domains?: ConfiguredRate | undefined;
   /** Certificates of an exact set of names. */
   readonly nameSets?: ConfiguredRate | undefined;
   /** Failed validations of a name. */
   readonly failures?: ConfiguredRate | undefined;
-  /** Whether renewals of the same names count as new orders, and so for `orders`. */
+  /** Whether renewals of the same names count for `orders` and `domains`. */
   readonly renewals?: 'exempt' | 'counted' | undefined;
 }
 

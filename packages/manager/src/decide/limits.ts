@@ -1,13 +1,20 @@
 /** Decides whether the limits of a CA leave room for an order now, and when they do. */
 import type { CaLimits, Rate } from '@certbus/acme';
 import { isAddress, type ManagedCertificate, nameSetKey } from '@certbus/events';
-import { countedName, type LedgerLimit, ledgerKey, ORDER_KINDS, type OrderKind } from '@certbus/events/history';
+import {
+  countedName,
+  type LedgerLimit,
+  ledgerKey,
+  ORDER_KINDS,
+  type OrderKind,
+  renewedDomain,
+} from '@certbus/events/history';
 import type { SpendingStretch } from '@certbus/replica';
 import { parse } from 'tldts';
 import type { Spending } from '../state/spending.ts';
 import type { ManagerState } from '../state/state.ts';
 import type { BindingLimit } from './binding-limit.ts';
-import { belowLimit, fullAt, roomAt, stretchOf } from './room.ts';
+import { belowLimit, fullAt, KEPT_FOR_RENEWALS, roomAt, stretchOf } from './room.ts';
 
 /** The limits of a CA, by its directory. */
 export type LimitsOf = (directory: string) => CaLimits;
@@ -18,9 +25,6 @@ export interface IntendedOrder {
   readonly directory: string;
   readonly kind: OrderKind;
 }
-
-/** Of a limit that renewals share, new names leave so much: renewals cannot wait, and new names can. */
-const KEPT_FOR_RENEWALS = 0.5;
 
 /** The domain that a name is registered under, as CAs count it; an address by itself. */
 export function registeredDomainOf(name: string): string {
@@ -44,6 +48,7 @@ export function orderKindOf(
 export interface Count {
   readonly limit: LedgerLimit;
   readonly subject: string;
+  /** That of new names first, where renewals have one of their own. */
   readonly keys: readonly string[];
   /** As the CA is used, a little under what it allows. */
   readonly rate: Rate;
@@ -55,39 +60,36 @@ export function countOf(
   { limit, directory, subject }: { readonly limit: LedgerLimit; readonly directory: string; readonly subject: string },
   { renewals = 'counted', orders, domains, nameSets, failures }: CaLimits,
 ): Pick<Count, 'keys' | 'rate'> | undefined {
-  const kinds = renewals === 'exempt' ? ORDER_KINDS.slice(0, 1) : ORDER_KINDS;
-  const subjects = limit === 'orders' ? kinds : [subject];
+  const isExempting = renewals === 'exempt';
+  const subjects: Readonly<Record<LedgerLimit, readonly string[]>> = {
+    orders: isExempting ? ['new'] : ORDER_KINDS,
+    domains: isExempting ? [subject] : [subject, renewedDomain(subject)],
+    'name-sets': [subject],
+    failures: [subject],
+  };
   const rate = { orders, domains, 'name-sets': nameSets, failures }[limit];
-  return rate && { keys: subjects.map((each) => ledgerKey(limit, directory, each)), rate: belowLimit(rate) };
+  return rate && { keys: subjects[limit].map((each) => ledgerKey(limit, directory, each)), rate: belowLimit(rate) };
 }
 
 /** What an order has to pass at its CA: nothing for one that the CA exempts. */
 export function countsFor({ names, directory, kind }: IntendedOrder, limits: CaLimits): readonly Count[] {
-  const { renewals = 'counted', orders, domains, nameSets, failures } = limits;
-  const isExempting = renewals === 'exempt';
+  const isExempting = limits.renewals === 'exempt';
   if (isExempting && kind === 'asked') return [];
-  const counted = isExempting ? ORDER_KINDS.slice(0, 1) : ORDER_KINDS;
-  const keyOf = (limit: LedgerLimit, subject: string) => ledgerKey(limit, directory, subject);
-  const one = (limit: LedgerLimit, subject: string, rate: Rate | undefined): Count[] =>
-    rate ? [{ limit, subject, keys: [keyOf(limit, subject)], rate: belowLimit(rate), kept: 0 }] : [];
-  const forNew: Count[] =
+  const counts = (limit: LedgerLimit, subjects: Iterable<string>, kept = 0): Count[] =>
+    [...new Set(subjects)].flatMap((subject) => {
+      const count = countOf({ limit, directory, subject }, limits);
+      return count ? [{ limit, subject, ...count, kept }] : [];
+    });
+  const kept = !isExempting && kind === 'new' ? KEPT_FOR_RENEWALS : 0;
+  const shared =
     isExempting && kind !== 'new'
       ? []
-      : [
-          {
-            limit: 'orders',
-            subject: directory,
-            keys: counted.map((each) => keyOf('orders', each)),
-            rate: belowLimit(orders),
-            kept: !isExempting && kind === 'new' ? KEPT_FOR_RENEWALS : 0,
-          },
-        ];
-  const ofDomains = kind === 'new' ? [...new Set(names.map(registeredDomainOf))] : [];
+      : [...counts('orders', [directory], kept), ...counts('domains', names.map(registeredDomainOf), kept)];
   return [
-    ...forNew,
-    ...ofDomains.flatMap((domain) => one('domains', domain, domains)),
-    ...one('name-sets', nameSetKey(names), nameSets),
-    ...[...new Set(names.map(countedName))].flatMap((name) => one('failures', name, failures)),
+    ...shared,
+    // A set of names is renewed by what it has spent itself: nothing is kept of it.
+    ...counts('name-sets', [nameSetKey(names)]),
+    ...counts('failures', names.map(countedName)),
   ];
 }
 
@@ -100,9 +102,10 @@ export function spendingOf(
   const found = keys.map((key) => state.spending(key, stretch));
   const [only] = found;
   if (only && found.length === 1) return only;
+  const spent = found.flatMap((each, index) => each.spent.map((one) => ({ ...one, isNew: index === 0 })));
   return {
     held: found.reduce((sum, { held }) => sum + held, 0),
-    spent: found.flatMap(({ spent }) => spent).sort((first, second) => first.at - second.at),
+    spent: spent.sort((first, second) => first.at - second.at),
   };
 }
 

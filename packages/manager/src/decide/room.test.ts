@@ -2,7 +2,7 @@
 import type { Rate } from '@certbus/acme';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { belowLimit, fullAt, roomAt, stretchOf } from './room.ts';
+import { belowLimit, fullAt, KEPT_FOR_RENEWALS, roomAt, stretchOf } from './room.ts';
 
 const START = Date.parse('2026-11-24T00:00:00Z');
 const HOUR_MS = 3_600_000;
@@ -49,6 +49,81 @@ test('one who goes whenever there is room never finds the bucket of the CA empty
         const lateMs = gaps.every((each) => each === 0) ? 1 : ms * (20 / 19);
         expect(room).toBeLessThanOrEqual(Math.max(readyAt(used, all), asked) + lateMs);
         all.push(now);
+      }
+    }),
+  );
+});
+
+test('new names go as fast as the bucket refills, also long after what is remembered, and what they leave is there for renewals at once', () => {
+  const rate = fc.record({ capacity: fc.integer({ min: 2, max: 40 }), ms: fc.constantFrom(HOUR_MS, WEEK_MS) });
+  fc.assert(
+    fc.property(rate, fc.integer({ min: 1, max: 5 }), ({ capacity, ms }, windows) => {
+      const used = within(capacity, ms);
+      const half = Math.floor(capacity / 2);
+      const spent: { at: number; count: number; isNew: boolean }[] = [];
+      let now = START;
+      const go = (kept: number) => {
+        const since = stretchOf(used, new Date(now)).since.getTime();
+        const full = fullAt(used, { spent: spent.filter(({ at }) => at >= since) }, new Date(now));
+        now = Math.max(now, roomAt(used, full, { now: new Date(now), held: 0, kept }).getTime());
+        spent.push({ at: now, count: 1, isNew: kept > 0 });
+      };
+      const count = windows * capacity;
+      for (let n = 0; n < count; n += 1) {
+        go(KEPT_FOR_RENEWALS);
+        expect(now).toBeLessThan(START + Math.max(0, n + 1 - capacity + half) * used.refillMs + 1_000);
+      }
+      const last = now;
+      for (let n = 0; n < half; n += 1) go(0);
+      expect(now).toBeLessThan(last + 1_000);
+      // There is no more than that: the bucket of the CA is never below nothing.
+      go(0);
+      const all = spent.map(({ at }) => at);
+      expect(readyAt(used, all.slice(0, -1))).toBeLessThanOrEqual(now + 1_000);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('what new names and renewals take side by side, each as soon as it may, the CA gives', () => {
+  const rate = fc.record({ capacity: fc.integer({ min: 2, max: 30 }), ms: fc.constantFrom(HOUR_MS, WEEK_MS) });
+  // Whether each is a renewal, how long nobody wanted anything before, and how long a new one is open, in windows.
+  const orders = fc.array(
+    fc.record({
+      isRenewal: fc.boolean(),
+      pause: fc.constantFrom(0, 0, 0, 0.02, 0.4, 3),
+      open: fc.constantFrom(0, 0, 0.05, 0.1),
+    }),
+    { minLength: 10, maxLength: 120 },
+  );
+  fc.assert(
+    fc.property(rate, orders, ({ capacity, ms }, wanted) => {
+      const published = within(capacity, ms);
+      const used = belowLimit(published);
+      const spent: { at: number; count: number; isNew: boolean }[] = [];
+      let held: { readonly until: number; readonly isNew: boolean }[] = [];
+      let now = START;
+      const settle = () => {
+        for (const { until, isNew } of held.filter((each) => each.until <= now))
+          spent.push({ at: until, count: 1, isNew });
+        held = held.filter(({ until }) => until > now);
+        spent.sort((one, other) => one.at - other.at);
+      };
+      for (const { isRenewal, pause, open } of wanted) {
+        now += pause * ms;
+        for (;;) {
+          settle();
+          const since = stretchOf(used, new Date(now)).since.getTime();
+          const full = fullAt(used, { spent: spent.filter(({ at }) => at >= since) }, new Date(now));
+          const kept = isRenewal ? 0 : KEPT_FOR_RENEWALS;
+          const room = roomAt(used, full, { now: new Date(now), held: held.length, kept }).getTime();
+          if (room <= now) break;
+          now = Math.min(room, ...held.map(({ until }) => until));
+        }
+        held.push({ until: now + open * ms, isNew: !isRenewal });
+        settle();
+        // As the CA counts: when it issues.
+        expect(readyAt(published, spent.map(({ at }) => at).slice(0, -1))).toBeLessThanOrEqual(now + 1);
       }
     }),
   );

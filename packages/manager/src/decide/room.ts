@@ -3,6 +3,9 @@ import type { Rate } from '@certbus/acme';
 import type { SpendingStretch } from '@certbus/replica';
 import type { Spending } from '../state/spending.ts';
 
+/** Of a limit that renewals share, new names leave so much: renewals cannot wait, and new names can. */
+export const KEPT_FOR_RENEWALS = 0.5;
+
 /** A part of each limit is left unused, for clocks that differ and for what was ordered elsewhere: a refusal costs more. */
 const LEFT = 20;
 
@@ -23,19 +26,36 @@ export const stretchOf = (rate: Rate, now: Date): SpendingStretch => ({
   until: new Date(now.getTime() + AHEAD_MS),
 });
 
+/** Which part of a window an order for new names takes at the most, from its claim to its certificate: renewals can take what was left meanwhile. */
+const NEAR = 7;
+
+/** Counts what renewals spent near an instant; asked in order of time. */
+function createRenewedNear(spent: Spending['spent'], nearMs: number): (at: number) => number {
+  let [from, to, renewed] = [0, 0, 0];
+  const renewedAt = (index: number) => (spent[index]?.isNew ? 0 : (spent[index]?.count ?? 0));
+  return (at) => {
+    for (; to < spent.length && (spent[to]?.at ?? 0) < at + nearMs; to += 1) renewed += renewedAt(to);
+    for (; from < to && (spent[from]?.at ?? 0) <= at - nearMs; from += 1) renewed -= renewedAt(from);
+    return renewed;
+  };
+}
+
 /**
  * When a bucket is full again, milliseconds since 1970; in the past where it is. Each token that is taken moves it by one refill.
  *
  * What was before those two windows is not known: the bucket had at their beginning as little as it can have had, for a CA that let all of this
- * be spent.
+ * be spent, and for managers whose new names left to renewals what is kept for them.
  */
 export function fullAt(rate: Rate, { spent }: Pick<Spending, 'spent'>, now: Date): number {
   const { capacity, refillMs } = rate;
   const [end, since] = [now.getTime(), stretchOf(rate, now).since.getTime()];
+  const kept = Math.floor(capacity * KEPT_FOR_RENEWALS);
+  const renewedNear = createRenewedNear(spent, windowOf(rate) / NEAR);
   let [taken, least] = [0, 0];
-  for (const { at, count } of spent) {
+  for (const { at, count, isNew } of spent) {
     taken += count;
-    least = Math.max(least, taken - (Math.min(at, end) - since) / refillMs);
+    const leaves = isNew && at > since + windowOf(rate) / NEAR ? Math.max(0, kept - renewedNear(at)) : 0;
+    least = Math.max(least, taken + leaves - (Math.min(at, end) - since) / refillMs);
   }
   let full = since + windowOf(rate) - Math.min(least, capacity) * refillMs;
   for (const { at, count } of spent) full = Math.max(full, Math.min(at, end)) + count * refillMs;

@@ -3,9 +3,15 @@
  * replica, at the strict ACME server, which counts as Let's Encrypt does, on its own clock.
  */
 import type { Solver } from '@certbus/acme';
-import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
+import {
+  type AcmeServer,
+  type DnsServer,
+  type RateLimits,
+  startAcmeServer,
+  startDnsServer,
+} from '@certbus/acme-server';
 import { temporaryFolder } from 'certbus-services';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { LimitReachedError } from '../errors.ts';
 import type { IssueResult, Manager } from '../index.ts';
 import { configFor, createSite, type Site, withManager } from '../issuance/manager.builders.ts';
@@ -43,12 +49,21 @@ afterAll(async () => {
   await dns[Symbol.asyncDispose]();
   folder.remove();
 });
-beforeEach(async () => {
-  ca = await startAcmeServer({ validation: { dnsServer: dns.address }, limits: CA_LIMITS });
+beforeEach(() => begin({}, LIMITS));
+afterEach(() => ca[Symbol.asyncDispose]());
+
+/** Starts a CA, and a bus whose managers have its limits. */
+async function begin(more: RateLimits, limits: unknown): Promise<void> {
+  ca = await startAcmeServer({ validation: { dnsServer: dns.address }, limits: { ...CA_LIMITS, ...more } });
   sites += 1;
-  site = await createSite(`${folder.path}/bus${sites}.db`, configured(LIMITS));
-  return () => ca[Symbol.asyncDispose]();
-});
+  site = await createSite(`${folder.path}/bus${sites}.db`, configured(limits));
+}
+
+/** The same with a CA to which a renewal is an order like any other. */
+async function beginCounted(): Promise<void> {
+  await ca[Symbol.asyncDispose]();
+  await begin({ renewals: 'counted' }, { ...LIMITS, renewals: 'counted' });
+}
 
 function configured(limits: unknown) {
   const config = configFor(ca, { url: dns.url, dns: dns.address }) as { authorities: { pebble: object } };
@@ -180,7 +195,7 @@ test('what waits for room stays due, and nothing is to be done before there is s
 });
 
 test('where renewals count as well, new names leave half of the room to them', async () => {
-  await asAnother((manager) => manager.configure(configured({ ...LIMITS, renewals: 'counted' })));
+  await beginCounted();
   const all = [];
   for (const n of [1, 2, 3]) all.push(await asAnother(issue(`n${n}.test`)));
   expect(await attempt(issue('n4.test'))).toMatchObject({ limit: 'orders' });
@@ -189,4 +204,32 @@ test('where renewals count as well, new names leave half of the room to them', a
   const [{ certificateId = '' } = {}] = all;
   expect(await attempt((manager) => manager.renew(certificateId, { signal }))).toMatchObject({ limit: 'name-sets' });
   expect(refusals()).toEqual([]);
+});
+
+test('where renewals count for their domain as well, none goes against it, and new names leave half of it to them', async () => {
+  await beginCounted();
+  const all: string[] = [];
+  const take = async (name: string) => void all.push((await asAnother(issue(name))).certificateId);
+  const renew = (certificateId = '') => attempt((manager) => manager.renew(certificateId, { signal }));
+  await take('n1.full.test');
+  await take('n2.full.test');
+  const kept = await attempt(issue('n3.full.test'));
+  expect(kept).toMatchObject({ limit: 'domains', subject: 'full.test' });
+  advanceTo(kept?.until ?? new Date());
+  await take('n3.full.test');
+  // The two that were kept go to two renewals, and the third one waits until there is one more.
+  expect([await renew(all[0]), await renew(all[1])]).toEqual([undefined, undefined]);
+  const full = await renew(all[2]);
+  expect(full).toMatchObject({ limit: 'domains', subject: 'full.test' });
+  const hours = ((full?.until.getTime() ?? 0) - ca.clock.now().getTime()) / 3_600_000;
+  expect(hours).toBeGreaterThan(40);
+  expect(hours).toBeLessThan(45);
+  advanceTo(full?.until ?? new Date());
+  expect(await renew(all[2])).toBeUndefined();
+  // Nor is one exempt inside the window that the CA names.
+  advanceTo(new Date(ca.clock.now().getTime() + 70 * DAY_MS));
+  expect(await asAnother((manager) => manager.runOnce())).toMatchObject({ due: 3, renewed: 3 });
+  expect(await attempt(issue('n4.full.test'))).toMatchObject({ limit: 'domains', subject: 'full.test' });
+  expect(refusals()).toEqual([]);
+  expect(ca.certificates()).toHaveLength(9);
 });

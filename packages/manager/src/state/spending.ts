@@ -8,8 +8,16 @@ export interface Spending {
   readonly position: number;
   /** What open issuances hold. */
   readonly held: number;
-  /** In order of time; `at` in milliseconds since 1970. */
-  readonly spent: readonly { readonly at: number; readonly count: number }[];
+  /** In order of time. */
+  readonly spent: readonly Spent[];
+}
+
+/** What was spent at an instant, milliseconds since 1970. */
+export interface Spent {
+  readonly at: number;
+  readonly count: number;
+  /** Of a limit that renewals share: whether it was for new names. */
+  readonly isNew?: boolean | undefined;
 }
 
 export const NOTHING_SPENT: Spending = { position: 0, held: 0, spent: [] };

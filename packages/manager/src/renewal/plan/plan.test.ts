@@ -1,5 +1,5 @@
 /** Tests of plans: what they count, and that what they forecast is what then happens in virtual time. */
-import { LETS_ENCRYPT_LIMITS, type Rate } from '@certbus/acme';
+import { type CaLimits, LETS_ENCRYPT_LIMITS, type Rate } from '@certbus/acme';
 import type { WrittenEvent } from '@certbus/events/history';
 import { readEvent } from '@certbus/events/history';
 import { temporaryFolder } from 'certbus-services';
@@ -19,8 +19,8 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 const within = (capacity: number, ms: number): Rate => ({ capacity, refillMs: ms / capacity });
 
-/** The claim and the certificate of new names, without anything in between. */
-function issuedAt(names: readonly string[], n: number): WrittenEvent[] {
+/** The claim and the certificate of new names, or of a renewal, without anything in between. */
+function issuedAt(names: readonly string[], n: number, isRenewal = false): WrittenEvent[] {
   const ids = { certificateId: `certificate${n}`, issuanceId: `issuance${n}` };
   const subject = { names, challengeType: 'dns-01' as const, directory: DIRECTORY };
   const claim = {
@@ -30,18 +30,15 @@ function issuedAt(names: readonly string[], n: number): WrittenEvent[] {
     sealedKey: 'c2Vh',
     recipientsPosition: 1,
   };
+  const reason = isRenewal ? { reason: 'renewal' as const, replaces: 'aki.serial' } : { reason: 'new' as const };
   return [
-    { type: 'IssuanceStarted', ...ids, ...subject, reason: 'new', ...claim },
+    { type: 'IssuanceStarted', ...ids, ...subject, ...reason, ...claim },
     { ...obtained(ids.certificateId), ...ids, ...subject },
   ];
 }
 
 /** Orders all names as managers do, one as soon as it has room, and nothing takes time. Returns when the last one went. */
-function orderAll(
-  state: ReturnType<typeof given>,
-  all: readonly (readonly string[])[],
-  limits: typeof LETS_ENCRYPT_LIMITS,
-): number {
+function orderAll(state: ReturnType<typeof given>, all: readonly (readonly string[])[], limits: CaLimits): number {
   let left = all.map((names, n) => ({ names, n }));
   let now = START;
   let position = 1_000;
@@ -65,17 +62,18 @@ function orderAll(
   return now;
 }
 
-test('new names are done when the forecast says, whatever was spent before', () => {
+test('new names are done when the forecast says, whatever was spent before, by renewals as well where they count', () => {
   const domain = fc.integer({ min: 0, max: 3 }).map((n) => `d${n}.test`);
   const names = fc.array(domain, { minLength: 1, maxLength: 14 });
-  const spent = fc.array(fc.tuple(domain, fc.integer({ min: 0, max: 4 * DAY_MS })), { maxLength: 6 });
-  const limits = { ...LETS_ENCRYPT_LIMITS, orders: within(4, 3 * HOUR_MS), domains: within(3, 7 * DAY_MS) };
+  const spent = fc.array(fc.tuple(domain, fc.integer({ min: 0, max: 4 * DAY_MS }), fc.boolean()), { maxLength: 6 });
+  const rates = { orders: within(4, 3 * HOUR_MS), domains: within(3, 7 * DAY_MS) };
   fc.assert(
-    fc.property(names, spent, (domains, before) => {
+    fc.property(names, spent, fc.constantFrom('exempt', 'counted'), (domains, before, renewals) => {
+      const limits = { ...LETS_ENCRYPT_LIMITS, ...rates, renewals };
       const past = before.toSorted(([, one], [, other]) => other - one);
       const state = given(
-        ...past.flatMap(([at, ms], n) =>
-          issuedAt([`old${n}.${at}`], n).map((event) => [event, new Date(START - ms)] as const),
+        ...past.flatMap(([at, ms, isRenewal], n) =>
+          issuedAt([`old${n}.${at}`], n, isRenewal).map((event) => [event, new Date(START - ms)] as const),
         ),
       );
       const all = domains.map((at, n) => [`n${n}.${at}`]);
