@@ -233,3 +233,27 @@ test('where renewals count for their domain as well, none goes against it, and n
   expect(refusals()).toEqual([]);
   expect(ca.certificates()).toHaveLength(9);
 });
+
+test.for(['orders', 'domains'] as const)(
+  'two managers at once never share the last place of the limit of %s',
+  async (limit) => {
+    const domains = limit === 'domains' ? ['one', 'one', 'one'] : ['one', 'one', 'two', 'two', 'three'];
+    for (const [n, domain] of domains.entries()) await asAnother(issue(`n${n}.${domain}.test`));
+    // The one that has it keeps its order open until the other one knows.
+    const [known, begun] = [Promise.withResolvers<void>(), { count: 0 }];
+    const waits: Solver = {
+      ...useless,
+      async present() {
+        begun.count += 1;
+        if (begun.count > 1) known.resolve();
+        await known.promise;
+      },
+    };
+    const tryIt = (name: string) => attempt(issue(name), waits).finally(() => known.resolve());
+    const bindings = await Promise.all([tryIt('this.one.test'), tryIt('that.one.test')]);
+    expect(bindings.filter((binding) => binding === undefined)).toHaveLength(1);
+    expect(bindings.find((binding) => binding)).toMatchObject({ limit });
+    expect(begun.count).toBe(1);
+    expect(refusals()).toEqual([]);
+  },
+);
