@@ -145,4 +145,11 @@ export const store: readonly Mutant[] = [
     replace: "'PRAGMA synchronous = NORMAL'",
     noticedBy: [{ file: DURABILITY }],
   },
+  {
+    fault: 'an append that was only throttled is said to be written, perhaps',
+    file: 'packages/store/src/adapters/dynamodb/append.ts',
+    find: '!isFinal(outcome) && !isRefusedForNow(outcome)',
+    replace: '!isFinal(outcome)',
+    noticedBy: [{ file: 'packages/store/src/adapters/dynamodb/outages.int.test.ts', only: 'until it is given up' }],
+  },
 ];

@@ -116,9 +116,10 @@ export interface Log {
    * - MUST reject with {@link VersionConflictError} when other bytes are at that position or when `after` is beyond the
    *   head of the stream; `after` 0 starts the stream.
    * - MUST succeed when exactly these bytes are there already: an earlier attempt, whose answer was lost, wrote them.
-   * - While an outcome is unknown (time-out, dropped connection, throttling) MUST retry the same bytes at the same
-   *   position, and MUST NOT move on. An abort meanwhile, or giving up after minutes, rejects
-   *   `CERTBUS_STORE_OUTCOME_UNKNOWN`; an abort before anything was sent rejects with the signal's reason.
+   * - While an outcome is unknown (time-out, dropped connection), or the store takes nothing for now (throttling), MUST retry
+   *   the same bytes at the same position, and MUST NOT move on. An abort meanwhile, or giving up after minutes, rejects
+   *   `CERTBUS_STORE_OUTCOME_UNKNOWN`, unless it is known that nothing was written, as before anything was sent: then an abort
+   *   rejects with the signal's reason, and giving up with why nothing is taken.
    * - MUST reject bytes over {@link MAX_COMMIT_BYTES} with `CERTBUS_STORE_TOO_LARGE` before sending them, and an `after`
    *   that is not a whole number from 0 on with a `TypeError`.
    */

@@ -2,8 +2,9 @@
 import { ConditionalCheckFailedException, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { StoreError, TrimmedError, VersionConflictError } from '../../errors.ts';
 import type { StoredCommit } from '../../log.ts';
+import { closedError } from '../checks.ts';
 import { type DynamoDbConnection, requestOptions } from './connection.ts';
-import { isFinal, wrapDynamoDbError } from './errors.ts';
+import { isFinal, isRefusedForNow, wrapDynamoDbError } from './errors.ts';
 import { toItem } from './items.ts';
 import { readPage } from './pages.ts';
 import { pause } from './pause.ts';
@@ -32,7 +33,7 @@ export async function checkReaches(
   throw new VersionConflictError(stream, after + 1);
 }
 
-/** One try. An error means that the outcome is unknown, unless it is a final one. */
+/** One try. An error means that the outcome is unknown, unless the service refused the request. */
 async function put(
   { client, table, heads }: DynamoDbConnection,
   stream: string,
@@ -65,7 +66,10 @@ function outcomeUnknown(stream: string, position: number, cause: StoreError): St
   return new StoreError('CERTBUS_STORE_OUTCOME_UNKNOWN', what, { cause });
 }
 
-/** Writes a commit at its position and returns that position; as long as the outcome is unknown, tries the same bytes there again. */
+/**
+ * Writes a commit at its position and returns that position; as long as the outcome is unknown, or the service has no room for it, tries the same bytes
+ * there again.
+ */
 export async function append(
   connection: DynamoDbConnection,
   stream: string,
@@ -74,18 +78,20 @@ export async function append(
 ): Promise<number> {
   const { position } = commit;
   const deadline = performance.now() + OUTCOME_DEADLINE_MS;
+  let isUnknown = false;
   for (let attempt = 1; ; attempt += 1) {
     const outcome = await put(connection, stream, commit, signal);
     if (outcome === 'written') {
       connection.heads.see(stream, position);
       return position;
     }
-    // The service looked at the request and refused it, the first time: nothing can have been written.
-    if (isFinal(outcome) && attempt === 1) throw outcome;
-    if (isFinal(outcome) || performance.now() > deadline) throw outcomeUnknown(stream, position, outcome);
-    await pause(attempt, signal).catch(() => {
-      throw outcomeUnknown(stream, position, outcome);
+    // The service looked at each request and refused it: nothing can have been written.
+    isUnknown ||= !isFinal(outcome) && !isRefusedForNow(outcome);
+    const failure = isUnknown ? outcomeUnknown(stream, position, outcome) : outcome;
+    if (isFinal(outcome) || performance.now() > deadline) throw failure;
+    await pause(attempt, signal).catch((reason: unknown) => {
+      throw isUnknown ? failure : reason;
     });
-    if (connection.isClosed) throw outcomeUnknown(stream, position, outcome);
+    if (connection.isClosed) throw isUnknown ? failure : closedError();
   }
 }

@@ -3,7 +3,7 @@ import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynam
 import { checkEndpoint } from '../../endpoint.ts';
 import type { Outgoing } from '../../outgoing/outgoing.ts';
 import { closedError } from '../checks.ts';
-import { isFinal, wrapDynamoDbError } from './errors.ts';
+import { isFinal, isRefusedForNow, wrapDynamoDbError } from './errors.ts';
 import { createSeenHeads, type SeenHeads } from './heads.ts';
 import { pause } from './pause.ts';
 
@@ -88,7 +88,10 @@ export function requestOptions(signal: AbortSignal | undefined): { abortSignal?:
   return signal ? { abortSignal: signal } : {};
 }
 
-/** Repeats what only reads: a few times, and within twice the time of one request. Rejects with a `StoreError`. */
+/**
+ * Repeats what only reads: a few times, or as often as there is time where the service has no room for it, and within twice the time of one request. Rejects
+ * with a `StoreError`.
+ */
 export async function retried<T>(
   { table, requestTimeoutMs }: DynamoDbConnection,
   signal: AbortSignal | undefined,
@@ -101,7 +104,8 @@ export async function retried<T>(
     } catch (error) {
       signal?.throwIfAborted();
       const wrapped = wrapDynamoDbError(table, error);
-      if (isFinal(wrapped) || attempt >= READ_ATTEMPTS || performance.now() >= deadline) throw wrapped;
+      const isEnough = attempt >= READ_ATTEMPTS && !isRefusedForNow(wrapped);
+      if (isFinal(wrapped) || isEnough || performance.now() >= deadline) throw wrapped;
     }
     await pause(attempt, signal);
   }

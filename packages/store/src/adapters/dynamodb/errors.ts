@@ -4,6 +4,15 @@ import { describeExpiredLogin } from '../../aws-login.ts';
 import { describeDenial } from '../../denial.ts';
 import { StoreError, type StoreErrorCode } from '../../errors.ts';
 
+const THROTTLED = [
+  'CERTBUS_STORE_THROTTLED',
+  'is throttling. Try again later; where it lasts, raise its capacity, or that of the account.',
+] as const satisfies readonly [StoreErrorCode, string];
+const BUSY = [
+  'CERTBUS_STORE_THROTTLED',
+  'is busy: another program is writing to the same item. Try again later; where it lasts, find out who else writes to this table.',
+] as const satisfies readonly [StoreErrorCode, string];
+
 /** Errors of the service that an operator can do something about, by name. */
 const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   ResourceNotFoundException: [
@@ -24,9 +33,12 @@ const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   MissingAuthenticationTokenException: ['CERTBUS_STORE_ACCESS_DENIED', 'needs credentials.'],
   ExpiredTokenException: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they have expired.'],
   CredentialsProviderError: ['CERTBUS_STORE_ACCESS_DENIED', 'needs AWS credentials, and none were found here.'],
-  ProvisionedThroughputExceededException: ['CERTBUS_STORE_THROTTLED', 'is throttling.'],
-  ThrottlingException: ['CERTBUS_STORE_THROTTLED', 'is throttling.'],
-  RequestLimitExceeded: ['CERTBUS_STORE_THROTTLED', 'is throttling.'],
+  ProvisionedThroughputExceededException: THROTTLED,
+  ThrottlingException: THROTTLED,
+  RequestLimitExceeded: THROTTLED,
+  // Another program writes to the item: no release of CertBus uses transactions, or more than one region.
+  TransactionConflictException: BUSY,
+  ReplicatedWriteConflictException: BUSY,
 };
 
 const FINAL = new Set<StoreErrorCode>([
@@ -56,6 +68,11 @@ export function wrapDynamoDbError(table: string, error: unknown): StoreError {
   const denial = describeDenial(error);
   const whole = denial ? `${what} ${denial}.` : what;
   return new StoreError(code, `The DynamoDB table "${table}" ${whole}`, { cause: error });
+}
+
+/** Whether the service refused a request before it did anything, and will take it later. */
+export function isRefusedForNow({ code }: StoreError): boolean {
+  return code === 'CERTBUS_STORE_THROTTLED';
 }
 
 /** Whether trying again cannot help. */

@@ -4,7 +4,8 @@ import { buffer } from 'node:stream/consumers';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { requirePart } from 'certbus-services';
 import { drawCredentials, sharedDynamoDbLocal } from 'certbus-services/vitest';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { StoreError } from '../../errors.ts';
 import { openLog } from '../../open.ts';
 import { openDynamoDbLog } from './dynamodb.ts';
 
@@ -175,9 +176,60 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter in outages'), () => 
     await between.stop();
   });
 
+  /** A log whose appends are refused, each try with the error of its turn, the last one for all that follow. */
+  async function openRefusing(...names: readonly string[]) {
+    const table = newTable();
+    await (await openDynamoDbLog({ ...local, table, endpoint: service.endpoint, create: true })).close();
+    const between = await startBetween(service.endpoint, (operation, nth) => {
+      if (operation !== 'PutItem') return undefined;
+      const name = names[Math.min(nth, names.length - 1)];
+      return { status: name === 'InternalServerError' ? 500 : 400, json: { __type: `${ERROR}${name}`, message: 'No' } };
+    });
+    const log = await openDynamoDbLog({ ...local, table, endpoint: between.endpoint });
+    onTestFinished(async () => {
+      vi.restoreAllMocks();
+      await log.close();
+      await between.stop();
+    });
+    return { log, tries: () => between.seen.get('PutItem') ?? 0 };
+  }
+
+  test.each([
+    [['ThrottlingException'], 'CERTBUS_STORE_THROTTLED'],
+    [['TransactionConflictException', 'ProvisionedThroughputExceededException'], 'CERTBUS_STORE_THROTTLED'],
+    [['InternalServerError', 'ThrottlingException'], 'CERTBUS_STORE_OUTCOME_UNKNOWN'],
+    [['ThrottlingException', 'ExpiredTokenException'], 'CERTBUS_STORE_ACCESS_DENIED'],
+  ])('an append that meets %j until it is given up ends with %s', async (names, code) => {
+    const { log, tries } = await openRefusing(...names);
+    const { now } = performance;
+    // Minutes later, once it was tried a few times.
+    vi.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + (tries() > 2 ? 180_000 : 0));
+    await expect(log.append('s', 0, Buffer.from('x'))).rejects.toMatchObject({ code });
+    expect((await log.read('s', 0, { consistent: true })).commits).toEqual([]);
+  });
+
+  test.each([
+    ['only throttled ends with the reason of the signal', 'ThrottlingException', /^Error: stop$/],
+    ['not, perhaps, says that nobody knows', 'InternalServerError', /It is not known whether/],
+  ])('an append that is stopped when it was %s', async (_, name, what) => {
+    const { log, tries } = await openRefusing(name);
+    const stop = new AbortController();
+    const { random } = Math;
+    // Each pause draws its length.
+    vi.spyOn(Math, 'random').mockImplementation(() => {
+      if (tries() > 1) stop.abort(new Error('stop'));
+      return random();
+    });
+    const stopped = log.append('s', 0, Buffer.from('x'), { signal: stop.signal }).then(String, String);
+    expect(await stopped).toMatch(what);
+    expect(tries()).toBe(2);
+  });
+
   test.each([
     ['ExpiredTokenException', 'CERTBUS_STORE_ACCESS_DENIED', 'have expired'],
     ['ThrottlingException', 'CERTBUS_STORE_THROTTLED', 'is throttling'],
+    ['ProvisionedThroughputExceededException', 'CERTBUS_STORE_THROTTLED', 'is throttling'],
+    ['TransactionConflictException', 'CERTBUS_STORE_THROTTLED', 'another program is writing to the same item'],
     ['AccessDeniedException', 'CERTBUS_STORE_ACCESS_DENIED', 'look at the policy'],
   ])('a read that meets %s ends with its code, and goes on once that is over', async (name, code, what) => {
     const table = newTable();
@@ -188,10 +240,35 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter in outages'), () => 
         ? { status: 400, json: { __type: `${ERROR}${name}`, message: 'No' } }
         : undefined,
     );
-    const log = await openDynamoDbLog({ ...local, table, endpoint: between.endpoint });
+    const log = await openDynamoDbLog({ ...local, table, endpoint: between.endpoint, requestTimeoutMs: 2_000 });
     await expect(log.read('s', 0)).rejects.toMatchObject({ code, message: expect.stringContaining(what) });
     isOver = true;
     expect((await log.read('s', 0)).commits).toEqual([]);
+    await log.close();
+    await between.stop();
+  });
+
+  test.each([
+    ['throttled ten times is tried again each time', 'ThrottlingException', 11],
+    ['answered by an error each time is given up after the third', 'InternalServerError', 3],
+  ])('a read that is %s', async (_, name, tries) => {
+    const table = newTable();
+    await (await openDynamoDbLog({ ...local, table, endpoint: service.endpoint, create: true })).close();
+    // The first query is the one that opening makes.
+    const between = await startBetween(service.endpoint, (operation, nth) =>
+      operation === 'Query' && nth > 0 && nth <= 10
+        ? { status: name === 'InternalServerError' ? 500 : 400, json: { __type: `${ERROR}${name}`, message: 'No' } }
+        : undefined,
+    );
+    const log = await openDynamoDbLog({ ...local, table, endpoint: between.endpoint });
+    vi.spyOn(Math, 'random').mockReturnValue(0);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const code = await log.read('s', 0).then(
+      () => 'read',
+      (error: unknown) => (error instanceof StoreError ? error.code : error),
+    );
+    expect(code).toBe(tries > 10 ? 'read' : 'CERTBUS_STORE_UNREACHABLE');
+    expect(between.seen.get('Query')).toBe(1 + tries);
     await log.close();
     await between.stop();
   });
