@@ -472,4 +472,11 @@ export const manager: readonly Mutant[] = [
     replace: '',
     noticedBy: [{ file: 'packages/manager/src/upkeep/importing/pair.test.ts', only: 'what is wrong is refused' }],
   },
+  {
+    fault: 'a claim that the bus does not release holds up the end of a run',
+    file: 'packages/manager/src/issuance/completion.ts',
+    find: 'releaseClaim(state, claim), { signal: last }',
+    replace: 'releaseClaim(state, claim)',
+    noticedBy: [{ file: 'packages/manager/src/renewal/run-once.int.test.ts', only: 'asked for finalize' }],
+  },
 ];

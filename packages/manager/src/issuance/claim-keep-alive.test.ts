@@ -67,7 +67,7 @@ async function startClaim() {
   return {
     append: opened.append,
     through,
-    keep: () => keepClaimAlive(context, claim, { signal }),
+    keep: (until = signal) => keepClaimAlive(context, claim, { signal: until }),
     pass,
     /** Milliseconds of the claim that are left, by the bus. */
     leftMs: () => Date.parse(issuanceOf(view.state, claim).until) - Date.now(),
@@ -131,6 +131,24 @@ test.each([
     await ended;
   },
 );
+
+test('an extension that the store does not take, and goes on trying, holds up no release after the signal', async () => {
+  const { keep, pass, through } = await startClaim();
+  const stop = new AbortController();
+  const keepAlive = await keep(stop.signal);
+  let tried = 0;
+  through.append = async (_after, _events, { signal: until }) => {
+    tried += 1;
+    await new Promise((resolve) => until?.addEventListener('abort', resolve));
+    throw away();
+  };
+  await pass(CLAIM_MS / 2);
+  expect(tried).toBe(1);
+  stop.abort();
+  await keepAlive[Symbol.asyncDispose]();
+  await pass(CLAIM_MS);
+  expect(tried).toBe(1);
+});
 
 test.each([
   { leftMs: 140 * SECOND_MS, isLost: true },

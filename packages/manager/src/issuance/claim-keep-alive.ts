@@ -1,8 +1,10 @@
 /** Keeps a claim alive while its order is under way. */
+import type { Decide } from '@certbus/store';
 import { type Context, decide } from '../context.ts';
 import { claimLengthMs } from '../decide/claim-length.ts';
 import { extendClaim, type HeldClaim, issuanceOf } from '../decide/issuance.ts';
 import { claimLost, ManagerError } from '../errors.ts';
+import type { ManagerState } from '../state/state.ts';
 import { keepTrying } from './keep-trying.ts';
 
 /** Keeps a claim alive while its order is under way. */
@@ -33,7 +35,7 @@ export function claimMsOf({ view, claimMs }: Pick<Context, 'view' | 'claimMs'>, 
 /**
  * Extends a claim at half its length until disposed of, and tries again where the bus fails. All claims of a process that fall due
  * together share a commit. A claim that could not be extended before its end counts as lost: another manager can have it by now. One that is
- * nearly at its half is extended first, until the signal. Rejects `CERTBUS_MANAGER_CLAIM_LOST` where it is not held.
+ * nearly at its half is extended first. After the signal nothing is extended. Rejects `CERTBUS_MANAGER_CLAIM_LOST` where it is not held.
  */
 export async function keepClaimAlive(
   context: KeepAliveContext,
@@ -42,7 +44,8 @@ export async function keepClaimAlive(
 ): Promise<ClaimKeepAlive> {
   const lost = new AbortController();
   const disposed = new AbortController();
-  const stop = AbortSignal.any([lost.signal, disposed.signal]);
+  // What is broken off releases its claim, which an extension that waits for the bus would hold up.
+  const undisturbed = AbortSignal.any([lost.signal, disposed.signal, signal]);
   const { logger, now } = context;
   const { certificateId } = claim;
   const claimMs = claimMsOf(context, claim);
@@ -63,7 +66,8 @@ export async function keepClaimAlive(
   /** Extends it where that is due. Where it cannot be, and no more than `lostAt` is left, it is lost. */
   async function extend(within: AbortSignal, { lostAt }: { readonly lostAt: number }): Promise<void> {
     if (within.aborted || !isDue()) return;
-    const decideOnce = () => decide(context, (state, at) => extendClaim(state, at, { ...claim, claimMs }));
+    const extension: Decide<ManagerState, Date> = (state, at) => extendClaim(state, at, { ...claim, claimMs });
+    const decideOnce = () => decide(context, extension, { signal: within });
     try {
       until = (await keepTrying(decideOnce, { forMs: claimMs / 2, signal: within, onRetry })).getTime();
       lastError = undefined;
@@ -75,11 +79,11 @@ export async function keepClaimAlive(
     }
   }
 
-  await extend(AbortSignal.any([stop, signal]), { lostAt: TOO_SHORT_TO_BEGIN });
+  await extend(undisturbed, { lostAt: TOO_SHORT_TO_BEGIN });
   const timer = setInterval(() => {
     // An extension may still be waiting for the bus while the claim runs out.
     if (left() <= 0) lost.abort(lastError ?? claimLost(certificateId));
-    extending = extending.then(() => extend(stop, { lostAt: 0 }));
+    extending = extending.then(() => extend(undisturbed, { lostAt: 0 }));
   }, claimMs * LOOK_EVERY);
   return {
     lost: lost.signal,

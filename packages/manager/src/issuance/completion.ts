@@ -17,6 +17,7 @@ import { isBusError, ManagerError } from '../errors.ts';
 import { claimMsOf, keepClaimAlive } from './claim-keep-alive.ts';
 import { isRefusedByBreaker, isUnsendable, recordedReason } from './failure.ts';
 import { keepTrying } from './keep-trying.ts';
+import { lastWordsAfter } from './last-words.ts';
 import { publicKeyOfLeaf, readLeaf } from './leaf.ts';
 import { csrFor, type OrderOptions, runOrder } from './order.ts';
 
@@ -56,12 +57,14 @@ function persistence(
 export async function completeIssuance(
   context: Context,
   claim: HeldClaim,
-  options: Omit<OrderOptions, 'lost' | 'persist' | 'noteIssued'>,
+  options: Omit<OrderOptions, 'lost' | 'last' | 'persist' | 'noteIssued'>,
 ): Promise<IssuedContent> {
   const { certificateId } = claim;
   const { names } = issuanceOf(context.view.state, claim);
   await using keepAlive = await keepClaimAlive(context, claim, options);
   const { lost } = keepAlive;
+  using lastWords = lastWordsAfter(options.signal);
+  const { signal: last } = lastWords;
   const persist = persistence(context, claim, { ...options, names, lost });
   let isIssued = false;
   try {
@@ -69,7 +72,7 @@ export async function completeIssuance(
     const noteIssued = (now: boolean) => {
       isIssued = now;
     };
-    const { leaf, issuers } = await runOrder(context, claim, { ...options, lost, persist, noteIssued });
+    const { leaf, issuers } = await runOrder(context, claim, { ...options, lost, last, persist, noteIssued });
     options.onProgress({ step: 'issued', certificateId, names });
     const csr = csrFor(context, claim, publicKeyOfLeaf(leaf));
     if (!csr) throw keyNotOurs(names);
@@ -78,12 +81,12 @@ export async function completeIssuance(
     await persist(async () => {
       const record = { content, csr, isRepeated };
       isRepeated = true;
-      await decide(context, (state) => recordObtained(state, claim, record));
+      await decide(context, (state) => recordObtained(state, claim, record), { signal: last });
     });
     options.onProgress({ step: 'recorded', certificateId, names });
     return content;
   } catch (error) {
-    const reason = await giveUp(context, claim, error, { ...options, lost, persist, isIssued });
+    const reason = await giveUp(context, claim, error, { ...options, lost, last, persist, isIssued });
     options.onProgress({ step: 'ended', certificateId, names });
     throw reason;
   }
@@ -140,9 +143,10 @@ async function giveUp(
     config,
     signal,
     lost,
+    last,
     persist,
     isIssued,
-  }: Pick<OrderOptions, 'config' | 'signal' | 'lost' | 'persist'> & { readonly isIssued: boolean },
+  }: Pick<OrderOptions, 'config' | 'signal' | 'lost' | 'last' | 'persist'> & { readonly isIssued: boolean },
 ): Promise<unknown> {
   if (error instanceof ManagerError && error.code === 'CERTBUS_MANAGER_CLAIM_LOST') return error;
   // Nobody took over a claim that only lapsed because it could not be extended.
@@ -154,10 +158,11 @@ async function giveUp(
     const goesOn = canGoOn(context, claim, config);
     const isKept = goesOn && (isOutage(error) || isProcessing(error));
     if (signal.aborted || isOfTheBus(error) || isKept || isUnsent(context, claim, config, error))
-      await decide(context, (state) => releaseClaim(state, claim));
+      await decide(context, (state) => releaseClaim(state, claim), { signal: last });
     // Its claim runs out by itself: what is released is due at once, and the CA would be asked again and again.
     else if (goesOn && isWithheld(error, isIssued)) return error;
-    else await persist(() => decide(context, (state, now) => recordFailure(state, now, claim, reason)));
+    else
+      await persist(() => decide(context, (state, now) => recordFailure(state, now, claim, reason), { signal: last }));
   } catch (unrecorded) {
     // The bus is away as well: the claim runs out by itself, and the first error is the one to see.
     context.logger.warn('the end of an issuance could not be recorded', {

@@ -18,6 +18,8 @@ export interface OrderOptions {
   readonly signal: AbortSignal;
   /** Aborted once the claim is lost: then the order is left as it is, for the claim's new holder. */
   readonly lost: AbortSignal;
+  /** Aborted soon after `signal`: ends what was being written then. */
+  readonly last: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
   /** Takes whether the CA has issued, before the certificate is fetched, and that it is not to be had. */
   readonly noteIssued: (isIssued: boolean) => void;
@@ -120,7 +122,9 @@ async function obtainChain(
   run: Run,
   { ca, csr, solver, resume }: { ca: Acme; csr: CsrWithKey; solver: Solver; resume: string | undefined },
 ): Promise<ObtainedChain> {
-  const { claim, issuance, authority, signal, lost, stop, onProgress, noteIssued, persist } = run;
+  const { claim, issuance, authority, signal, lost, last, onProgress, noteIssued, persist } = run;
+  // An order that is not on the bus is lost: the next run would make another one.
+  const writing = AbortSignal.any([last, lost]);
   const { names, challengeType, profile, replaces } = issuance;
   const { warnings, ...chain } = await obtain(ca, {
     names,
@@ -137,7 +141,7 @@ async function obtainChain(
     onWaiting: waiter(run),
     onIssued: () => noteIssued(true),
     async onOrder(url) {
-      await persist(() => decide(context, (state) => recordOrder(state, claim, url), { signal: stop }));
+      await persist(() => decide(context, (state) => recordOrder(state, claim, url), { signal: writing }));
       onProgress({ step: 'order', certificateId: claim.certificateId, names, orderUrl: url });
     },
     signal,

@@ -123,10 +123,14 @@ function pauseAfter(error: unknown, failures: number): number {
   return isPassing ? Math.min(MINUTE_MS * 4 ** (failures - 1), LONGEST_PAUSE_MS) : LONGEST_PAUSE_MS;
 }
 
-async function record(context: Context, { certificateId, current }: Question, info: RenewalInfo): Promise<void> {
+async function record(
+  context: Context,
+  { certificateId, current }: Question,
+  { info, signal }: { readonly info: RenewalInfo; readonly signal: AbortSignal },
+): Promise<void> {
   const { leafHash } = current;
   const heard = { certificateId, leafHash, info, chance: context.random() };
-  await decide(context, (state) => recordRenewalInfo(state, heard));
+  await decide(context, (state) => recordRenewalInfo(state, heard), { signal });
 }
 
 /** Ends the asking where the CA is not at fault, so that nothing is noted of it. */
@@ -151,7 +155,7 @@ async function askOne(
   try {
     const info = await renewalInfo(ca, der, { signal });
     if (!info) return 'stop';
-    await record(context, question, info);
+    await record(context, question, { info, signal });
     notes.set({ ...subject, askAt: info.retryAt, failures: 0 });
     return 'go on';
   } catch (error) {

@@ -113,6 +113,43 @@ test('at the deadline the claims are released, what is left is postponed, and th
   expect(ca.orderCount - orders).toBe(3);
 });
 
+test.each(['renewalInfo', 'newOrder', 'finalize', 'certificate'] as const)(
+  'a store that takes nothing once the CA was asked for %s, and goes on trying, holds up no run after its deadline',
+  async (wanted) => {
+    const site = await siteWith([`full-${wanted.toLowerCase()}.test`]);
+    const deadlineMs = 7_654_321;
+    const timers = vi.spyOn(globalThis, 'setTimeout');
+    let isFull = false;
+    const off = ca.on('request', ({ resource }) => {
+      isFull ||= resource === wanted;
+    });
+    onTestFinished(() => {
+      off();
+      timers.mockRestore();
+    });
+    const throughLog: ProcessOptions['throughLog'] = (log) => ({
+      ...log,
+      async append(...call) {
+        if (!isFull) return log.append(...call);
+        for (const [come, ms] of timers.mock.calls) if (ms === deadlineMs) come();
+        const { signal = never } = call[3] ?? {};
+        if (!signal.aborted) await once(signal, 'abort');
+        throw signal.reason;
+      },
+    });
+    const ended = await run(site, { holder: 'full', throughLog }, (manager) =>
+      manager.runOnce({ deadline: new Date(at + deadlineMs) }),
+    );
+    expect(ended).toMatchObject({ due: 1, renewed: 0, failed: 0, postponed: 1 });
+    off();
+    // What is claimed and could not be released lapses.
+    at += HOUR_MS;
+    const { renewed, failed } = await run(site, { holder: 'next' }, (manager) => manager.runOnce());
+    expect({ renewed, failed }).toEqual({ renewed: 1, failed: 0 });
+    expect(await countOf(site, 'CertificateObtained')).toBe(2);
+  },
+);
+
 test('a deadline that has passed starts no order, and is no failure', async () => {
   const site = await siteWith(['g.test']);
   const orders = ca.orderCount;

@@ -6,6 +6,7 @@ import { type Context, checkKnown, decide } from '../context.ts';
 import { heartbeat, nextHeartbeat } from '../decide/upkeep.ts';
 import { isBusError, ManagerError } from '../errors.ts';
 import type { RunOptions } from '../issuance/issue.ts';
+import { lastWordsAfter } from '../issuance/last-words.ts';
 import type { Announcer } from '../upkeep/alerts/announcer.ts';
 import type { TellDoubt } from '../upkeep/alerts/dns-doubt.ts';
 import { completeCampaigns, nextCampaignAt } from './campaign/progress.ts';
@@ -163,7 +164,8 @@ export async function runOnce(
     beside,
   });
   signal.throwIfAborted();
-  const last = late.signal.aborted ? AbortSignal.any([signal, AbortSignal.timeout(LAST_WORDS_MS)]) : signal;
+  using lastWords = lastWordsAfter(late.signal, LAST_WORDS_MS);
+  const last = AbortSignal.any([signal, lastWords.signal]);
   const side = createSideTasks(context, signal);
   if (asideError !== undefined && !late.signal.aborted) side.report('questions', asideError);
   await side.run('heartbeat', () =>
