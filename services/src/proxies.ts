@@ -124,15 +124,23 @@ export async function startTlsProxy({
 /** What a faulty network does to one request. */
 export type Fault = 'forward' | 'drop-request' | 'drop-response' | 'error-after' | 'throttle';
 
+/** A request that the service refuses with an error of this name. */
+export interface Refusal {
+  readonly refuse: string;
+}
+
+/** What DynamoDB calls a request that it has no room for. */
+const THROTTLED = 'ProvisionedThroughputExceededException';
+
 /** Stands between a client and DynamoDB and does to each request what the plan says. */
 export async function startFaultProxy({ target }: { readonly target: string }): Promise<{
   readonly endpoint: string;
   /** Decides by the operation, such as `PutItem`, and its number, from 0. */
-  plan(decide: (operation: string, nth: number) => Fault): void;
+  plan(decide: (operation: string, nth: number) => Fault | Refusal): void;
   stop(): Promise<void>;
 }> {
   const behind = new URL(target);
-  let decide: (operation: string, nth: number) => Fault = () => 'forward';
+  let decide: (operation: string, nth: number) => Fault | Refusal = () => 'forward';
   let nth = 0;
   async function pass(call: IncomingMessage, response: ServerResponse): Promise<void> {
     const operation = String(call.headers['x-amz-target'] ?? '').replace(/^.*\./, '');
@@ -141,11 +149,11 @@ export async function startFaultProxy({ target }: { readonly target: string }): 
     try {
       const body = await read(call);
       if (fault === 'drop-request') return void response.destroy();
-      if (fault === 'throttle') {
-        const type = 'com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException';
+      if (fault === 'throttle' || typeof fault === 'object') {
+        const name = fault === 'throttle' ? THROTTLED : fault.refuse;
         return void answerJson(response, 400, {
-          __type: type,
-          message: 'The level of configured provisioned throughput was exceeded',
+          __type: `com.amazonaws.dynamodb.v20120810#${name}`,
+          message: 'This request is refused for now',
         });
       }
       const got = await forward(behind, call, body);

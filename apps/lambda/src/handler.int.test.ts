@@ -9,6 +9,7 @@ import {
   type LambdaOptions,
   secretsOfKey,
   secretText,
+  startFaultProxy,
   startLambdaEmulator,
   temporaryFolder,
 } from 'certbus-services';
@@ -283,6 +284,82 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     const count = sized({ small: 3, full: 300 });
     await makeDue(...Array.from({ length: count }, (_, at) => `www${at}.example.test`));
     expect(await invoke(second)).toMatchObject({ due: count, renewed: count, failed: 0, postponed: 0 });
+  });
+
+  describe('where DynamoDB refuses requests for now', () => {
+    let proxy: Awaited<ReturnType<typeof startFaultProxy>>;
+    beforeAll(async () => {
+      proxy = await startFaultProxy({ target: site.account.endpoint });
+    });
+    afterEach(() => proxy.plan(() => 'forward'));
+    afterAll(() => proxy?.stop());
+
+    /** A function that reaches DynamoDB, and nothing else, through the proxy. */
+    const startBehind = (variables: Readonly<Record<string, string>> = {}) => {
+      const CERTBUS_BUS = site.variables['CERTBUS_BUS']?.replace(site.account.endpoint, proxy.endpoint) ?? '';
+      return start({ variables: { CERTBUS_BUS, ...variables } });
+    };
+
+    const refusals = ['ProvisionedThroughputExceededException', 'ThrottlingException', 'TransactionConflictException'];
+    test.each(isFull ? refusals : refusals.slice(-1))(
+      'every second one with %s, it renews as if nothing had been',
+      { tags: 'full' },
+      async (refuse) => {
+        const [id] = await makeDue(`${refuse.toLowerCase()}.example.test`);
+        const [orders, certificates] = [site.ca.orderCount, site.ca.certificates().length];
+        const emulator = await startBehind();
+        proxy.plan((_, nth) => (nth % 2 === 0 ? { refuse } : 'forward'));
+        expect(await invoke(emulator)).toMatchObject({ renewed: 1, failed: 0, warnings: [] });
+        await expectRenewed(id, orders + 1);
+        expect(site.ca.certificates()).toHaveLength(certificates + 1);
+        await emulator.stop();
+      },
+    );
+
+    test('all that read, it says so, and its next invocation renews', async () => {
+      const [id] = await makeDue('reads.example.test');
+      const orders = site.ca.orderCount;
+      const emulator = await startBehind();
+      proxy.plan((operation) => (operation === 'Query' ? 'throttle' : 'forward'));
+      expect(await invoke(emulator)).toMatchObject({ errorMessage: expect.stringContaining('is throttling') });
+      const message = expect.stringMatching(/^CERTBUS_STORE_THROTTLED: /);
+      expect(linesOf(emulator)).toContainEqual({ level: 'ERROR', message });
+      proxy.plan(() => 'forward');
+      expect(await invoke(emulator)).toMatchObject({ renewed: 1, failed: 0 });
+      await expectRenewed(id, orders + 1);
+      await emulator.stop();
+    });
+
+    test.each<Step>(isFull ? STEPS : ['finalize'])(
+      'all that write once the CA was asked for %s, it answers behind the end of its time, and the next one goes on',
+      { tags: 'full', timeout: 900_000 },
+      async (step) => {
+        const [id] = await makeDue(`writes-${step.toLowerCase()}.example.test`);
+        const [orders, certificates] = [site.ca.orderCount, site.ca.certificates().length];
+        const emulator = await startBehind(ENDS_BY_SIGNAL);
+        let refused = 0;
+        const full = inNextOrder(() => {
+          proxy.plan((operation) => {
+            if (operation !== 'PutItem') return 'forward';
+            refused += 1;
+            if (refused === 3) emulator.signal('SIGUSR2');
+            return 'throttle';
+          });
+        }, step);
+        const answer = await invoke(emulator);
+        await full;
+        expect(answer).toMatchObject({
+          errorMessage: expect.stringContaining('due 1, renewed 0, failed 0, postponed 1'),
+        });
+        proxy.plan(() => 'forward');
+        const later = await start({ variables: LATER });
+        expect(await invoke(later)).toMatchObject({ renewed: 1, failed: 0 });
+        // An order that the bus did not take is lost: ACME has no word for it.
+        await expectRenewed(id, orders + (step === 'newOrder' ? 2 : 1));
+        expect(site.ca.certificates()).toHaveLength(certificates + 1);
+        await Promise.all([emulator.stop(), later.stop()]);
+      },
+    );
   });
 
   test('a key that is missing, denied, malformed or of another bus is a clear error', async () => {
