@@ -411,7 +411,9 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     expect(since()).toBe(1);
     await handler({});
     expect(since()).toBe(1);
-    await expect(handler({}, { getRemainingTimeInMillis: () => 0 })).rejects.toThrow('not read in the time');
+    await expect(handler({}, { getRemainingTimeInMillis: () => 0 })).rejects.toMatchObject({
+      code: 'CERTBUS_LAMBDA_BUS_NOT_READ',
+    });
     await handler({});
     expect(since()).toBe(2);
     await handler({});
@@ -459,9 +461,11 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     const variables = { ...site.variables, TMPDIR: join(site.folder, crypto.randomUUID()) };
     const handler = createHandler({ variables, write: (line) => lines.push(line) });
     await expect(handler({}, { getRemainingTimeInMillis: () => 0 })).rejects.toThrow(
-      /not read in the time.*bus snapshot/,
+      /^The bus was not read in the 0 s that this invocation had for it\. Give the function more time/,
     );
-    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ level: 'ERROR' }]);
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { level: 'ERROR', message: expect.stringMatching(/^CERTBUS_LAMBDA_BUS_NOT_READ: /) },
+    ]);
     // The environment lives on, and the next one has its time.
     expect(await handler({})).toMatchObject({ due: 0, cold: false });
   });

@@ -10,7 +10,7 @@ import {
   functionVariables,
   type HandlerOptions,
   type InvocationContext,
-  NOT_READ,
+  notRead,
   writeToOutput,
 } from './invocation.ts';
 import { describeError, logLine, problemsOf, RunFailedError, type Summary, summaryOf } from './summary.ts';
@@ -54,7 +54,8 @@ export function createHandler({
     const known = environment;
     const at = now();
     const deadline = deadlineOf(context, at);
-    using beginning = endAfter(deadline.getTime() - at.getTime(), () => NOT_READ);
+    const leftMs = deadline.getTime() - at.getTime();
+    using beginning = endAfter(leftMs, () => notRead(leftMs));
     const runOnce = async (manager: Manager) => {
       await checkInForce(manager, known);
       return manager.runOnce({ deadline });

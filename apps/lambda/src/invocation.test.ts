@@ -1,6 +1,6 @@
 /** Tests of what a function takes from its process and from an invocation. */
 import { expect, test } from 'vitest';
-import { checkVariables, deadlineOf, functionVariables } from './invocation.ts';
+import { checkVariables, deadlineOf, functionVariables, notRead } from './invocation.ts';
 
 const now = new Date('2026-11-29T12:00:00.000Z');
 /** How long a run lasts, seconds, where the invocation has so many milliseconds left. */
@@ -38,6 +38,17 @@ test.each([
   const more = { ...variables, CERTBUS_BUS: 'x', CERTBUS_LOG_FORMAT: 'json' };
   // Each line is made JSON where it is written.
   expect(functionVariables(more)).toEqual({ ...more, CERTBUS_STATE_DIR, CERTBUS_LOG_FORMAT: 'text' });
+});
+
+test.each([
+  ['0 s', 0, /give the function more time: in the template its timeout is 900 s/i],
+  ['1.5 s', 1_500, /give the function more time/i],
+  ['870 s', 870_000, /bus snapshot/],
+])('a bus that is not read in %s has an error that says why', (time, leftMs, advice) => {
+  const { code, message } = notRead(leftMs);
+  expect(code).toBe('CERTBUS_LAMBDA_BUS_NOT_READ');
+  expect(message).toContain(`The bus was not read in the ${time} that this invocation had for it. `);
+  expect(message).toMatch(advice);
 });
 
 const REFERENCE = 'ssm:/certbus/prod/manager-key';

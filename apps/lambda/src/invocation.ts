@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Variables } from '@certbus/runtime';
 import { plainSecrets, RuntimeError, type WriteLine } from '@certbus/runtime/local';
+import { LambdaError } from './errors.ts';
 
 /** What Lambda says of an invocation, as far as it is used here. */
 export interface InvocationContext {
@@ -37,14 +38,23 @@ export function deadlineOf(context: InvocationContext, now: Date): Date {
   return new Date(now.getTime() + Math.max(leftMs - RELEASE_MS, leftMs / 2));
 }
 
-/** What a function says whose bus takes longer to be read than an invocation lasts. */
-export const NOT_READ =
-  'The bus was not read in the time of one invocation. Put a snapshot into the archive of the stack: CERTBUS_ARCHIVE=ADDRESS certbus bus snapshot, where ADDRESS is its output ArchiveAddress.';
+/** An invocation that has less than this for the bus has it by its own timeout, and not by the size of the bus. */
+const SHORT_MS = 60_000;
+
+/** What a function says whose bus takes longer to be read than an invocation has for it, milliseconds. */
+export function notRead(leftMs: number): LambdaError {
+  const what = `The bus was not read in the ${Number((leftMs / 1_000).toFixed(1))} s that this invocation had for it.`;
+  const advice =
+    leftMs < SHORT_MS
+      ? 'Give the function more time: in the template its timeout is 900 s.'
+      : 'Put a snapshot into the archive of the stack: CERTBUS_ARCHIVE=ADDRESS certbus bus snapshot, where ADDRESS is its output ArchiveAddress.';
+  return new LambdaError('CERTBUS_LAMBDA_BUS_NOT_READ', `${what} ${advice}`);
+}
 
 /** A signal that fires after so many milliseconds, with an error that says what was not done by then. It is disposed of once that is done. */
-export function endAfter(leftMs: number, describe: () => string): { readonly signal: AbortSignal } & Disposable {
+export function endAfter(leftMs: number, describe: () => LambdaError): { readonly signal: AbortSignal } & Disposable {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new Error(describe())), leftMs);
+  const timer = setTimeout(() => controller.abort(describe()), leftMs);
   return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
 }
 

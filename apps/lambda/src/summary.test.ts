@@ -39,8 +39,8 @@ test.each([
 });
 
 test('the error has the counts, and what failed', () => {
-  const { name, message } = new RunFailedError(summary, [{ names: one.names, error: 'x' }]);
-  expect(name).toBe('CertBusRunFailed');
+  const { name, code, message } = new RunFailedError(summary, [{ names: one.names, error: 'x' }]);
+  expect({ name, code }).toEqual({ name: 'CertBusRunFailed', code: 'CERTBUS_LAMBDA_RUN_FAILED' });
   expect(message).toContain('(due 3, renewed 1, failed 1, postponed 1, position 12). a.test, b.test: x');
 });
 

@@ -1,5 +1,6 @@
 /** What an invocation did, as the function answers it and writes it to its log. */
 import type { RunResult } from '@certbus/manager';
+import { LambdaError } from './errors.ts';
 
 /** The answer of the function: what one run did. */
 export interface Summary extends Pick<RunResult, 'due' | 'renewed' | 'failed' | 'postponed' | 'position'> {
@@ -106,12 +107,18 @@ export function shownProblems(problems: readonly Problem[]): string {
   return first.map(({ names, error }) => `${names.join(', ')}: ${error}`).join(' | ');
 }
 
-/** A run in which something failed. Lambda counts it, so that the alarm on errors goes off; the run itself did all that it could. */
-export class RunFailedError extends Error {
+/**
+ * A run in which something failed, `CERTBUS_LAMBDA_RUN_FAILED`. Lambda counts it, so that the alarm on errors goes off; the run itself did all that it
+ * could.
+ */
+export class RunFailedError extends LambdaError {
   override readonly name = 'CertBusRunFailed';
 
   constructor({ due, renewed, failed, postponed, position }: Summary, problems: readonly Problem[]) {
     const counts = `due ${due}, renewed ${renewed}, failed ${failed}, postponed ${postponed}, position ${position}`;
-    super(`Not every certificate that was due was renewed (${counts}). ${shownProblems(problems)}`);
+    super(
+      'CERTBUS_LAMBDA_RUN_FAILED',
+      `Not every certificate that was due was renewed (${counts}). ${shownProblems(problems)}`,
+    );
   }
 }

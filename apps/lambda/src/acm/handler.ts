@@ -3,6 +3,7 @@ import { type MaterialOptions, type MaterialSource, openMaterial } from '@certbu
 import { type Environment, readEnvironment } from '@certbus/runtime';
 import { readKey, type WriteLine } from '@certbus/runtime/local';
 import { parseAddress } from '@certbus/store';
+import { LambdaError } from '../errors.ts';
 import {
   checkVariables,
   deadlineOf,
@@ -10,12 +11,12 @@ import {
   functionVariables,
   type HandlerOptions,
   type InvocationContext,
-  NOT_READ,
+  notRead,
   writeToOutput,
 } from '../invocation.ts';
 import { describeError, type Metric, metricLine, type Problem, shownProblems } from '../summary.ts';
 import { type AcmResult, runAcm } from './run.ts';
-import { parseChoice } from './selection.ts';
+import { parseChoice, parseRegions } from './selection.ts';
 import { openAcm } from './store.ts';
 
 /** The answer of the function. */
@@ -29,13 +30,14 @@ export interface AcmSummary extends Pick<AcmResult, 'chosen' | 'imported'> {
 /** Runs for one event, whatever is in it. */
 export type AcmHandler = (event: unknown, context?: InvocationContext) => Promise<AcmSummary>;
 
-/** A run in which a certificate was not imported. Lambda counts it, so that the alarm on errors goes off. */
-export class ImportFailedError extends Error {
+/** A run in which a certificate was not imported, `CERTBUS_LAMBDA_IMPORT_FAILED`. Lambda counts it, so that the alarm on errors goes off. */
+export class ImportFailedError extends LambdaError {
   override readonly name = 'CertBusImportFailed';
 
   constructor({ chosen, imported, failed, position }: AcmSummary, problems: readonly Problem[]) {
     const counts = `chosen ${chosen}, imported ${imported}, failed ${failed}, position ${position}`;
-    super(`Not every certificate that is chosen was imported (${counts}). ${shownProblems(problems)}`);
+    const what = `Not every certificate that is chosen was imported (${counts}). ${shownProblems(problems)}`;
+    super('CERTBUS_LAMBDA_IMPORT_FAILED', what);
   }
 }
 
@@ -50,7 +52,11 @@ function busOf({ config }: Environment): string {
   return place.kind === 'dynamodb' ? `${place.table}/${place.stream}` : place.stream;
 }
 
-const NOT_DONE = 'Not all was imported in the time of one invocation. The next one goes on.';
+const notDone = (): LambdaError =>
+  new LambdaError(
+    'CERTBUS_LAMBDA_IMPORT_UNFINISHED',
+    'Not all was imported in the time of one invocation. The next one goes on.',
+  );
 
 /** Opens the source. Rejects with the signal's reason, also where it is still being read then; it is closed once it is open. */
 async function openInTime(options: MaterialOptions, signal: AbortSignal): Promise<MaterialSource> {
@@ -87,9 +93,7 @@ async function run(
 ): Promise<AcmResult & { readonly position: number }> {
   const { config, variables, stateDirectory } = environment;
   const wanted = parseChoice(variables['CERTBUS_ACM_CERTIFICATES']);
-  const regions = (variables['CERTBUS_ACM_REGIONS'] || variables['AWS_REGION'] || '').split(',');
-  // What was imported a moment ago may not be listed yet: a region that is named twice would have it twice.
-  const distinct = new Set(regions.map((region) => region.trim()));
+  const regions = parseRegions(variables['CERTBUS_ACM_REGIONS'] || variables['AWS_REGION']);
   const identity = await readKey(environment, 'identity', { signal });
   const { bus, trust, archive } = config;
   const source = await openInTime({ bus, trust, identity, archive, stateDirectory }, signal);
@@ -97,7 +101,7 @@ async function run(
     await atHead(source, signal);
     onRead();
     const results: AcmResult[] = [];
-    for (const region of distinct) {
+    for (const region of regions) {
       const store = openAcm({ region, bus: busOf(environment) });
       try {
         results.push(await runAcm({ source, store, wanted, signal }));
@@ -137,10 +141,11 @@ export function createAcmHandler({
       // Each time: an identity or a choice that was replaced is read again.
       checkVariables(variables, writeLine);
       const environment = readEnvironment({ variables: functionVariables(variables), writeLine });
-      let undone = NOT_READ;
-      using time = endAfter(deadlineOf(context, begun).getTime() - begun.getTime(), () => undone);
+      const leftMs = deadlineOf(context, begun).getTime() - begun.getTime();
+      let undone = () => notRead(leftMs);
+      using time = endAfter(leftMs, () => undone());
       const onRead = () => {
-        undone = NOT_DONE;
+        undone = notDone;
       };
       const { problems, doubles, unmatched, ...counts } = await run(environment, { signal: time.signal, onRead });
       for (const { names, arns } of doubles) {

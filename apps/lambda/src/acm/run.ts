@@ -1,5 +1,6 @@
 /** Brings AWS Certificate Manager up to date with a bus, once. */
 import type { MaterialSource } from '@certbus/client/material';
+import { LambdaError } from '../errors.ts';
 import type { Problem } from '../summary.ts';
 import { describeError } from '../summary.ts';
 import { isChosen, withoutMatch } from './selection.ts';
@@ -48,7 +49,10 @@ export async function runAcm({ source, store, wanted, signal }: AcmRun): Promise
     try {
       const material = await source.material(certificateId);
       if (!material)
-        throw new Error('its key does not open with the identity of this function. Is that a recipient of the bus?');
+        throw new LambdaError(
+          'CERTBUS_LAMBDA_KEY_NOT_OPENED',
+          'its key does not open with the identity of this function. Is that a recipient of the bus?',
+        );
       const { cert, key, issued } = material;
       const stale = before.filter(({ leafHash }) => leafHash !== issued.leafHash).map(({ arn }) => arn);
       const targets = before.length > 0 ? stale : [undefined];

@@ -1,6 +1,6 @@
-/** Tests of which certificates of a bus are imported. */
+/** Tests of which certificates of a bus are imported, and where. */
 import { expect, test } from 'vitest';
-import { isChosen, parseChoice } from './selection.ts';
+import { isChosen, parseChoice, parseRegions } from './selection.ts';
 
 const certificates = [
   { certificateId: 'EeDPo7XVeRs', names: ['www.example.com', 'example.com'] },
@@ -27,5 +27,32 @@ test.each([
 });
 
 test.each([undefined, '', ' , '])('a list that names nothing is refused: %j', (text) => {
-  expect(() => parseChoice(text)).toThrow(/CERTBUS_ACM_CERTIFICATES names no certificate/);
+  expect(() => parseChoice(text)).toThrow(
+    expect.objectContaining({
+      code: 'CERTBUS_LAMBDA_SETTING_INVALID',
+      message: expect.stringContaining('CERTBUS_ACM_CERTIFICATES names no certificate'),
+    }),
+  );
+});
+
+test.each([
+  ['eu-central-1', ['eu-central-1']],
+  [' us-east-1 , eu-central-1,us-east-1,', ['us-east-1', 'eu-central-1']],
+  ['us-gov-west-1,cn-northwest-1,eusc-de-east-1,us-isob-east-1', undefined],
+])('regions are taken each once: %s', (text, regions = text.split(',')) => {
+  expect(parseRegions(text)).toEqual(regions);
+});
+
+test.each([
+  [undefined, 'names no region, and AWS_REGION is not set'],
+  [',', 'names no region, and AWS_REGION is not set'],
+  ['eu-central-1, frankfurt, us-east-1a', 'has frankfurt, us-east-1a'],
+  ['eu-central-1 us-east-1', 'has eu-central-1 us-east-1'],
+])('what is not a list of regions is refused: %j', (text, why) => {
+  expect(() => parseRegions(text)).toThrow(
+    expect.objectContaining({
+      code: 'CERTBUS_LAMBDA_SETTING_INVALID',
+      message: expect.stringContaining(`CERTBUS_ACM_REGIONS ${why}. `),
+    }),
+  );
 });
