@@ -19,12 +19,22 @@ const importable = { certificateId: ID, cert: `${leaf.toString('pem')}\n`, key: 
 afterEach(() => vi.unstubAllEnvs());
 
 /** An ACM that has these ARNs, answers imports with these failures first, and notes which ARNs were imported over. */
-async function startAcm({ arns = [], failures = [] }: { arns?: readonly string[]; failures?: readonly string[] } = {}) {
+async function startAcm({
+  arns = [],
+  gone = [],
+  failures = [],
+}: {
+  readonly arns?: readonly string[];
+  /** Of these, what was deleted and is still listed. */
+  readonly gone?: readonly string[];
+  readonly failures?: readonly string[];
+} = {}) {
   const imports: (string | undefined)[] = [];
   const left = [...failures];
   const answer = (operation: string, { CertificateArn }: { readonly CertificateArn?: string }): object | string => {
     if (operation === 'ListCertificates')
       return { CertificateSummaryList: arns.map((arn) => ({ CertificateArn: arn, Type: 'IMPORTED' })) };
+    if (CertificateArn !== undefined && gone.includes(CertificateArn)) return 'ResourceNotFoundException';
     if (operation === 'ListTagsForCertificate')
       return {
         Tags: [
@@ -86,6 +96,13 @@ test('each of two that were imported of one certificate is renewed and reported,
   const leafHash = (await twice.store.read(signal)).get(ID)?.[0]?.leafHash;
   expect(await run(twice.store, leafHash)).toMatchObject({ chosen: 1, imported: 0, problems: [], doubles });
   expect(twice.imports).toEqual([...arns, ...arns]);
+});
+
+test('what somebody deleted while ACM is read is not there, and holds up nothing', async () => {
+  const arns = ['arn:other', 'arn:one'];
+  const deleted = await startAcm({ arns, gone: ['arn:other'] });
+  expect(await run(deleted.store)).toMatchObject({ imported: 1, problems: [], doubles: [] });
+  expect(deleted.imports).toEqual(['arn:one']);
 });
 
 test('what is chosen and fits no certificate is named, and "*" is all that there are, be it none', async () => {

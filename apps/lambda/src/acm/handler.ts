@@ -86,7 +86,7 @@ async function atHead(source: Pick<MaterialSource, 'health' | 'on'>, signal: Abo
   });
 }
 
-/** One region after the other, once the bus is read. */
+/** One region after the other, once the bus is read. One whose ACM cannot be read is a problem, and holds up no other. */
 async function run(
   environment: Environment,
   { signal, onRead }: { readonly signal: AbortSignal; readonly onRead: () => void },
@@ -101,10 +101,15 @@ async function run(
     await atHead(source, signal);
     onRead();
     const results: AcmResult[] = [];
+    const away: Problem[] = [];
     for (const region of regions) {
       const store = openAcm({ region, bus: busOf(environment) });
       try {
         results.push(await runAcm({ source, store, wanted, signal }));
+      } catch (error) {
+        signal.throwIfAborted();
+        // The others have their certificates all the same.
+        away.push({ names: [`ACM in ${region}`], error: describeError(error) });
       } finally {
         store.close();
       }
@@ -112,7 +117,7 @@ async function run(
     return {
       chosen: results.reduce((sum, { chosen }) => sum + chosen, 0),
       imported: results.reduce((sum, { imported }) => sum + imported, 0),
-      problems: results.flatMap(({ problems }) => problems),
+      problems: [...away, ...results.flatMap(({ problems }) => problems)],
       doubles: results.flatMap(({ doubles }) => doubles),
       // The same for each region.
       unmatched: results[0]?.unmatched ?? [],

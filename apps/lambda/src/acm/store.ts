@@ -9,6 +9,7 @@ import {
   type KeyAlgorithm,
   ListTagsForCertificateCommand,
   paginateListCertificates,
+  ResourceNotFoundException,
   ThrottlingException,
 } from '@aws-sdk/client-acm';
 import { BUS_TAG } from './tag.ts';
@@ -83,7 +84,17 @@ export function openAcm({ region, bus, pauseMs = 500 }: AcmPlace): AcmStore {
     return tag(BUS_TAG) === bus ? tag(CERTIFICATE_TAG) : undefined;
   }
 
-  async function find({ CertificateArn: arn = '', Type }: CertificateSummary, abortSignal: AbortSignal) {
+  /** What was listed and is one of this bus; `undefined` for any other, and for what somebody deleted meanwhile. */
+  async function find(summary: CertificateSummary, abortSignal: AbortSignal) {
+    try {
+      return await describe(summary, abortSignal);
+    } catch (error) {
+      if (error instanceof ResourceNotFoundException) return undefined;
+      throw error;
+    }
+  }
+
+  async function describe({ CertificateArn: arn = '', Type }: CertificateSummary, abortSignal: AbortSignal) {
     if (Type !== undefined && Type !== 'IMPORTED') return undefined;
     const certificateId = await certificateIdOf(arn, abortSignal);
     if (certificateId === undefined) return undefined;

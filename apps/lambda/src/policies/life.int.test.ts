@@ -8,9 +8,9 @@ import { parseReference, readKey } from '@certbus/runtime/local';
 import { type ExportFile, exportBus, openBus, repair } from '@certbus/store';
 import { openExportFile } from '@certbus/store/export-file';
 import { openArchivePlace, openLog } from '@certbus/store/open';
-import { findSecrets, secretText } from 'certbus-services';
+import { findSecrets, secretText, startFaultProxy } from 'certbus-services';
 import { sharedDynamoDbLocal, sized } from 'certbus-services/vitest';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createAcmHandler } from '../acm/handler.ts';
 import { openAcm } from '../acm/store.ts';
 import { createHandler } from '../handler.ts';
@@ -338,6 +338,21 @@ describe.skipIf(missingPart)(missingPart?.title('under the policies') ?? 'under 
       expect(is?.leafHash).not.toBe(was?.leafHash);
     }
     expect(deniedTo('certbus-acm')).toEqual([]);
+    site.actAs('certbus-manager', policies.manager);
+    await site.manage((manager) => manager.renew(certificateId, { signal }));
+    site.actAs('certbus-acm', role);
+    const away = await startFaultProxy({ target: account.endpoint });
+    onTestFinished(() => away.stop());
+    away.plan((operation, nth) =>
+      operation === 'ListCertificates' && nth === 0 ? { refuse: 'AccessDeniedException' } : 'forward',
+    );
+    vi.stubEnv('AWS_ENDPOINT_URL_ACM', away.endpoint);
+    await expect(invoke()).rejects.toMatchObject({
+      code: 'CERTBUS_LAMBDA_IMPORT_FAILED',
+      message: expect.stringMatching(/\(chosen 1, imported 1, failed 1, position \d+\)\. ACM in eu-central-1: /),
+    });
+    vi.stubEnv('AWS_ENDPOINT_URL_ACM', account.endpoint);
+    expect(await invoke()).toMatchObject({ chosen: 2, imported: 1, failed: 0 });
     // What is imported with tags needs the permission to add them, which nothing asks for by itself.
     expect([...usedBy('certbus-acm'), 'acm:AddTagsToCertificate', 's3:ListBucket']).toEqual(
       expect.arrayContaining([...actionsOf(role ?? policies.operator)]),
