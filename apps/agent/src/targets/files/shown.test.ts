@@ -22,14 +22,13 @@ async function startProgram() {
   const handshakes = new Map<string, number>();
   const showing = new Map<string, { readonly wanted: TestWanted; readonly from: number }>();
   const server = createServer({
-    async SNICallback(name, done) {
+    SNICallback(name, done) {
       const count = (handshakes.get(name) ?? 0) + 1;
       handshakes.set(name, count);
       const { wanted, from = 1 } = showing.get(name) ?? {};
       if (!wanted) vi.advanceTimersByTime(HANDSHAKE_MS);
       if (!wanted || count < from) return done(new Error('no certificate for it'));
-      const pair = await wanted.open();
-      done(null, createSecureContext({ cert: chainPem(pair), key: keyPem(pair) }));
+      wanted.open().then((pair) => done(null, createSecureContext({ cert: chainPem(pair), key: keyPem(pair) })), done);
     },
   }).listen(0, '127.0.0.1');
   server.on('tlsClientError', () => {});
