@@ -477,6 +477,6 @@ export const manager: readonly Mutant[] = [
     file: 'packages/manager/src/issuance/completion.ts',
     find: 'releaseClaim(state, claim), { signal: last }',
     replace: 'releaseClaim(state, claim)',
-    noticedBy: [{ file: 'packages/manager/src/renewal/run-once.int.test.ts', only: 'asked for finalize' }],
+    noticedBy: [{ file: 'packages/manager/src/renewal/run-once.int.test.ts', only: 'goes on trying, holds up no run' }],
   },
 ];
