@@ -44,10 +44,21 @@ test('everything that leaves is disposed of once', () => {
   cache.delete('b');
   add('c');
   cache.get('a');
-  expect(cache.values().map(({ name }) => name)).toEqual(['c', 'a']);
+  expect(cache.values().map(({ name }) => name)).toEqual(['a', 'c']);
   cache.clear();
   expect(disposed).toEqual(['a', 'b', 'a', 'c']);
   expect(cache.size).toBe(0);
+});
+
+test('what was used more than once comes first, however much came behind it, and then the newest', () => {
+  const { cache, add } = newCache(10);
+  for (const name of ['hot', 'warm']) add(name);
+  for (const name of ['hot', 'warm']) cache.get(name);
+  for (let n = 0; n < 3; n += 1) add(`once ${n}`);
+  const names = () => cache.values().map(({ name }) => name);
+  expect(names()).toEqual(['warm', 'hot', 'once 2', 'once 1', 'once 0']);
+  for (let n = 3; n < 20; n += 1) add(`once ${n}`);
+  expect(names().slice(0, 3)).toEqual(['warm', 'hot', 'once 19']);
 });
 
 test('a cache of one entry holds the latest', () => {

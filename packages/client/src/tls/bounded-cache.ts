@@ -76,7 +76,11 @@ export function createBoundedCache<Value extends Cached>(
       kept.clear();
       for (const value of all) dispose(value);
     },
-    values: () => [...[...kept.values()].toReversed(), ...[...onProbation.values()].toReversed()],
+    values() {
+      const newest = [...onProbation.values()].toReversed();
+      const again = newest.filter(({ isUsed }) => isUsed);
+      return [...[...kept.values()].toReversed(), ...again, ...newest.filter(({ isUsed }) => !isUsed)];
+    },
     get size() {
       return onProbation.size + kept.size;
     },

@@ -167,6 +167,23 @@ test('certificates that are asked for once evict none that is in use', async () 
   expect(after.map((context, n) => context === before[n])).toEqual(hot.map(() => true));
 });
 
+test('what was in use is warmed first after a restart, before what was asked for once behind it', async () => {
+  const folder = temporaryFolder();
+  onTestFinished(() => folder.remove());
+  const bus = await newBus();
+  const [hot, once] = ['hot', 'once'].map((kind) => Array.from({ length: 3 }, (_, n) => `${kind}${n}.test`));
+  if (!hot || !once) throw new TypeError('there are two');
+  for (const name of [...hot, ...once]) await bus.issue([name]);
+  const state = { stateDirectory: folder.path, replica: undefined } as unknown as Partial<ConnectOptions>;
+  const client = await newClient(bus, state);
+  for (const name of [...hot, ...hot, ...once]) await ask(client, name);
+  await client.close();
+  const { identity, trust } = bus;
+  const source = await openMaterial({ bus: bus.bus, identity, trust, stateDirectory: folder.path });
+  open.push(source);
+  expect(source.recentNames()).toEqual([...hot.toReversed(), ...once.toReversed()]);
+});
+
 test('all names of a certificate share its context, and several that ask at once share the making', async () => {
   const bus = await newBus();
   await bus.issue(['a.test', 'www.a.test', '*.b.test']);
