@@ -87,6 +87,21 @@ test('what a busy disk refused is tried again, with one alarm', async () => {
   expect(openings.refused()).toEqual({ count: 1, certificateIds: ['one'] });
 });
 
+test('what a busy disk refused counts until it opens, and that a predecessor opens says nothing of it', async () => {
+  const material = { certificateId: 'one' } as Material;
+  const openings = createOpenings({
+    open: async () => material,
+    certificate: () => undefined,
+    isLasting: () => false,
+  });
+  const candidate = candidateOf(issuedOf('b'));
+  openings.refuse(candidate, refusal());
+  await openings.open({ ...candidateOf(issuedOf('a')), isPredecessor: true });
+  expect(openings.refused()).toEqual({ count: 1, certificateIds: ['one'] });
+  await openings.open(candidate);
+  expect(openings.refused()).toEqual({ count: 0, certificateIds: [] });
+});
+
 test('a key that opens is passed on, and another certificate is not touched by a refusal', async () => {
   const material = { certificateId: 'two' } as Material;
   const openings = createOpenings({

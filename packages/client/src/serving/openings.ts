@@ -84,13 +84,20 @@ export function createOpenings<Material>({
     return true;
   }
 
+  async function openNow(candidate: Candidate): Promise<Material> {
+    const material = await open(candidate);
+    // What a busy disk refused before opens now.
+    if (!candidate.isPredecessor) unopened.delete(candidate.certificateId);
+    return material;
+  }
+
   return {
     async open(candidate) {
       const mark = markOf(candidate.issued);
       const refused = refusals.get(candidate.certificateId)?.get(mark);
       if (refused) throw refused;
       const key = `${candidate.certificateId} ${mark}`;
-      const shared = opening.get(key) ?? open(candidate).finally(() => opening.delete(key));
+      const shared = opening.get(key) ?? openNow(candidate).finally(() => opening.delete(key));
       opening.set(key, shared);
       return shared;
     },
