@@ -1,0 +1,51 @@
+/** A process that reads along while another one advances the replica. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { keepUp } from './follower.ts';
+import { beginStory, obtained } from './replica.builders.ts';
+import { openReplica, type Replica } from './replica.ts';
+import { synchronize } from './sync.ts';
+
+test('what was written while a process that reads along could not look is reported once it can', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'certbus-follower-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const { busId, bus, say } = await beginStory();
+  const file = { path: join(folder, 'replica.db'), busId, role: 'client' as const };
+  const first = await openReplica(file);
+  onTestFinished(() => first.close());
+  await synchronize(first, bus);
+  const second = await openReplica(file);
+  onTestFinished(() => second.close());
+  const heard: string[] = [];
+  let fails = true;
+  const failing = Object.create(second, {
+    whenWritten: {
+      async value(...wait: Parameters<Replica['whenWritten']>) {
+        if (!fails) return second.whenWritten(...wait);
+        fails = false;
+        await say(obtained('certificate1', ['a.test']));
+        await synchronize(first, bus);
+        throw new Error('EMFILE: too many open files');
+      },
+    },
+  }) as Replica;
+  const stop = new AbortController();
+  const following = keepUp({
+    replica: failing,
+    source: { open: () => expect.unreachable() },
+    intervalMs: 50,
+    signal: stop.signal,
+    listener: {
+      contact: () => expect.unreachable(),
+      moved: (changes) => heard.push(...changes.map(({ certificateId }) => certificateId)),
+      rebuilt: () => heard.push('rebuilt'),
+      watching() {},
+      failed: ({ message }) => heard.push(message),
+    },
+  });
+  await expect.poll(() => heard).toEqual(['EMFILE: too many open files', 'certificate1']);
+  stop.abort();
+  await following;
+});
