@@ -109,6 +109,13 @@ export const replica: readonly Mutant[] = [
     noticedBy: [{ file: FLIPS_TEST, only: 'in the state of a certificate' }],
   },
   {
+    fault: 'what could not be reported once is not reported',
+    file: 'packages/replica/src/follower.ts',
+    find: 'void reports.catchUp();',
+    replace: '',
+    noticedBy: [{ file: 'packages/replica/src/follower.test.ts' }],
+  },
+  {
     fault: 'a process that was overtaken for a moment goes on with what it has looked up',
     file: 'packages/replica/src/follower.ts',
     find: 'if (isOvertaken && mayAdvance) await changes.report(listener);',

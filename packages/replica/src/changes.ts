@@ -100,15 +100,18 @@ export function createChangeReader(replica: Read): ChangeReader {
       for (let count = 0; ; await nextTurn()) {
         const reached = look();
         if (isAnother(reached) || count >= MAX_REPORTED) {
+          rebuilt(reached.position);
           seen = reached;
-          reported = seen.position;
-          return rebuilt(reported);
+          reported = reached.position;
+          return;
         }
         const { changes, upTo } = reached.isComplete ? readTogether(replica, reported) : { changes: [] };
-        seen = reached;
         // One that lost its own row is at 0: what was reported before is not reported again.
-        reported = upTo ?? Math.max(reached.position, reported);
-        moved(changes, reported);
+        const next = upTo ?? Math.max(reached.position, reported);
+        // Before anything is noted: where it throws, it is reported again.
+        moved(changes, next);
+        seen = reached;
+        reported = next;
         if (upTo === undefined) return;
         count += changes.length;
       }

@@ -39,10 +39,55 @@ export interface FollowerOptions {
 const TAKE_OVER_EVERY_MS = 1_000;
 const FIRST_PAUSE_MS = 250;
 
+/** Passes on what this process reads from the bus itself. Nothing rejects. */
+interface OwnReports extends Pick<AdvanceListener, 'moved' | 'rebuilt'> {
+  /** Reports what could not be reported before, since the disk failed for example. */
+  catchUp(): Promise<void>;
+}
+
+function createOwnReports(
+  { replica, listener, signal }: Pick<FollowerOptions, 'replica' | 'listener' | 'signal'>,
+  changes: ChangeReader,
+): OwnReports {
+  let isBehind = false;
+  let last = Promise.resolve();
+
+  /** One after the other. What cannot be reported is read from the replica by the next one. */
+  function inTurn(report: () => Promise<void>): Promise<void> {
+    last = last.then(async () => {
+      try {
+        await report();
+        isBehind = false;
+      } catch (error) {
+        isBehind = true;
+        // Behind its end a replica is closed.
+        if (!signal.aborted) listener.failed(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+    return last;
+  }
+
+  return {
+    moved: (moved) =>
+      inTurn(async () => {
+        const { position } = replica.checkpoint();
+        await (isBehind ? changes.report(listener) : spread(moved, listener, position));
+        changes.known(position, { isInMemory: replica.problem !== undefined });
+      }),
+    rebuilt: () =>
+      inTurn(async () => {
+        listener.rebuilt(replica.checkpoint().position);
+        changes.begin();
+      }),
+    catchUp: () => inTurn(async () => (isBehind ? changes.report(listener) : undefined)),
+  };
+}
+
 /** What is kept over all changes between advancing and reading along. */
 interface Kept {
   readonly lasting: Lasting;
   readonly changes: ChangeReader;
+  readonly reports: OwnReports;
 }
 
 /** Reads along while another process advances, until it stops doing so. */
@@ -63,23 +108,17 @@ async function watch({ replica, signal, listener }: FollowerOptions, changes: Ch
 }
 
 /** Advances the replica: in the thread that writes it where the bus can be opened there. Ends when another process has taken that over. */
-async function advanceReplica(options: FollowerOptions, { lasting, changes }: Kept): Promise<void> {
+async function advanceReplica(options: FollowerOptions, { lasting, reports }: Kept): Promise<void> {
   const { replica, source, intervalMs, signal, listener } = options;
   const overtaken = new AbortController();
   const own: AdvanceListener = {
     contact(at) {
-      if (replica.advancing) listener.contact(at);
-      else overtaken.abort();
+      if (!replica.advancing) return overtaken.abort();
+      listener.contact(at);
+      void reports.catchUp();
     },
-    async moved(moved) {
-      const { position } = replica.checkpoint();
-      await spread(moved, listener, position);
-      changes.known(position, { isInMemory: replica.problem !== undefined });
-    },
-    async rebuilt() {
-      listener.rebuilt(replica.checkpoint().position);
-      changes.begin();
-    },
+    moved: reports.moved,
+    rebuilt: reports.rebuilt,
     failed: (error) => listener.failed(error),
   };
   const rest = { intervalMs, signal: AbortSignal.any([signal, overtaken.signal]), listener: own };
@@ -104,21 +143,27 @@ async function advanceUntilOvertaken(options: FollowerOptions, kept: Kept): Prom
   return !options.replica.advancing;
 }
 
+/** Begins where the replica is. */
+function keep(options: FollowerOptions): Kept {
+  const changes = createChangeReader(options.replica);
+  return { lasting: createLasting(options), changes, reports: createOwnReports(options, changes) };
+}
+
 /** Keeps a replica up to date until the signal. Never rejects: what fails is reported to the listener and tried again. */
 export async function keepUp(options: FollowerOptions): Promise<void> {
   const { replica, intervalMs, signal, listener } = options;
-  const lasting = createLasting(options);
-  let changes: ChangeReader | undefined;
+  let kept: Kept | undefined;
   let isOvertaken = false;
   for (let failures = 0; !signal.aborted; ) {
     const began = performance.now();
     try {
-      changes ??= createChangeReader(replica);
+      kept ??= keep(options);
+      const { changes } = kept;
       const mayAdvance = await replica.tryAdvance();
       // What another process has written in between.
       if (isOvertaken && mayAdvance) await changes.report(listener);
       isOvertaken = false;
-      if (mayAdvance) isOvertaken = await advanceUntilOvertaken(options, { lasting, changes });
+      if (mayAdvance) isOvertaken = await advanceUntilOvertaken(options, kept);
       else await watch(options, changes);
     } catch (error) {
       if (signal.aborted) return;
