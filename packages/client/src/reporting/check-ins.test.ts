@@ -47,6 +47,32 @@ test('while something else that it vouches for is not in order it does not check
   await expect.poll(() => asked).toEqual(['/secret-path']);
 });
 
+test('where what it vouches for cannot be asked, or does not answer true, it does not check in, with one alarm, and serves on', async () => {
+  const { asked, url } = await startSwitch();
+  const other = { looks: 0, answer: (): unknown => Promise.resolve(true) };
+  const isInOrder = () => {
+    other.looks += 1;
+    return other.answer() as boolean;
+  };
+  const client = await newClient(await newBus(), { checkIn: { url, everyMs: 20, isInOrder } });
+  const alarms = alarmsOf(client);
+  const looksAgain = async () => {
+    const before = other.looks;
+    await expect.poll(() => other.looks).toBeGreaterThan(before + 1);
+  };
+  await looksAgain();
+  expect(alarms).toEqual([]);
+  other.answer = () => {
+    throw new Error('the upstream has no address');
+  };
+  await looksAgain();
+  const message = 'This server does not check in, because "checkIn.isInOrder" failed: the upstream has no address.';
+  expect(alarms).toMatchObject([{ code: 'CERTBUS_CLIENT_CHECK_IN_FAILED', message }]);
+  expect(asked).toEqual([]);
+  other.answer = () => true;
+  await expect.poll(() => asked.length).toBeGreaterThan(0);
+});
+
 test('a check-in that fails is one alarm, without the path; no redirect is followed', async () => {
   const { asked, url, state } = await startSwitch();
   state.status = 302;

@@ -9,7 +9,7 @@ export interface CheckIn {
   readonly url: string;
   /** Time between two calls, milliseconds, more than 0 and less than 2^31; default 300,000. */
   readonly everyMs?: number;
-  /** Whether everything else that the call vouches for is in order, asked before each; default: it is. */
+  /** Whether everything else that the call vouches for is in order, asked before each; default: it is. All but `true` says that it is not. */
   readonly isInOrder?: () => boolean;
 }
 
@@ -40,7 +40,9 @@ export interface CheckIns {
   attempt(): Promise<void>;
 }
 
-/** Makes them. The first is due at once. A call that fails is an alarm, once until one succeeds. */
+const whyOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+
+/** Makes them. The first is due at once. A call that fails, or cannot be decided on, is an alarm, once until one succeeds. */
 export function createCheckIns({
   url,
   everyMs,
@@ -59,19 +61,31 @@ export function createCheckIns({
   let isUnderWay = false;
   let hasFailed = false;
   let dueAt = 0;
+
+  function fail(what: string, cause: unknown): void {
+    if (!hasFailed) raise(new ClientError('CERTBUS_CLIENT_CHECK_IN_FAILED', what, { cause }));
+    hasFailed = true;
+  }
+  /** Whether the rest is in order as well. The function is the program's own, and may throw. */
+  function isRestInOrder(): boolean {
+    try {
+      return isInOrder() === true;
+    } catch (cause) {
+      fail(`This server does not check in, because "checkIn.isInOrder" failed: ${whyOf(cause)}.`, cause);
+      return false;
+    }
+  }
+
   return {
     async attempt() {
-      if (isUnderWay || elapsed() < dueAt || !isServerInOrder(health()) || !isInOrder()) return;
+      if (isUnderWay || elapsed() < dueAt || !isServerInOrder(health()) || !isRestInOrder()) return;
       isUnderWay = true;
       dueAt = elapsed() + everyMs;
       try {
         await send(url);
         hasFailed = false;
       } catch (cause) {
-        const why = cause instanceof Error ? cause.message : String(cause);
-        const what = `This server is in order, but ${why}.`;
-        if (!hasFailed) raise(new ClientError('CERTBUS_CLIENT_CHECK_IN_FAILED', what, { cause }));
-        hasFailed = true;
+        fail(`This server is in order, but ${whyOf(cause)}.`, cause);
       } finally {
         isUnderWay = false;
       }
