@@ -420,7 +420,8 @@ export async function openReplica({ path, busId, role = 'manager' }: ReplicaOpti
         if (news.kind === 'unwritten' || news.kind === 'unwritable' || news.kind === 'written')
           return unwritten.take(news);
         if (news.kind !== 'damaged') file.reopen();
-        takeNews(watch, path, news);
+        // That the one which writes the file has room again is what everybody waited for.
+        if (news.kind !== 'overtaken' || !advance.isBeside) takeNews(watch, path, news);
       },
     };
     const openVault: Replica['openVault'] = (owner) =>
