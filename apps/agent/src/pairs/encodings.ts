@@ -29,11 +29,22 @@ const isTraditional = (type: string | undefined): type is keyof typeof TRADITION
 /** The leaf in PEM. */
 export const leafPem = ({ chain }: Pair): string => chain.slice(0, 1).map(certificatePem).join('');
 
+/** Issuers in PEM, by their bytes, which pairs share. */
+const issuers = new WeakMap<Uint8Array, string>();
+
+function issuerPem(der: Uint8Array): string {
+  const known = issuers.get(der);
+  if (known !== undefined) return known;
+  const pem = certificatePem(der);
+  issuers.set(der, pem);
+  return pem;
+}
+
 /** The leaf's issuers in PEM. */
-export const issuersPem = ({ chain }: Pair): string => chain.slice(1).map(certificatePem).join('');
+export const issuersPem = ({ chain }: Pair): string => chain.slice(1).map(issuerPem).join('');
 
 /** Leaf and issuers in PEM. */
-export const chainPem = ({ chain }: Pair): string => chain.map(certificatePem).join('');
+export const chainPem = (pair: Pair): string => leafPem(pair) + issuersPem(pair);
 
 /** The private key in PEM. */
 export function keyPem({ key }: Pair, encoding: KeyEncoding = 'pkcs8'): string {

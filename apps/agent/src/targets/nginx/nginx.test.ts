@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { AgentError } from '../../errors.ts';
+import { type Ranking, wildcardOf } from '../ranking.ts';
 import { bring, createWanted } from '../target.builders.ts';
-import type { AdminApi } from './admin-api.ts';
+import type { Wanted } from '../target.ts';
+import type { AdminApi, Kept } from './admin-api.ts';
 import { createNginxTarget } from './nginx.ts';
 
 test('where one request fails the change ends, once no other is on its way', async () => {
@@ -33,4 +35,53 @@ test('where one request fails the change ends, once no other is on its way', asy
   late.resolve('f'.repeat(43));
   expect(await brought).toBe(failure);
   expect(order).toEqual(['answered', 'ended']);
+});
+
+/** A memory of nginx. */
+function createMemory(): AdminApi {
+  const memory = new Map<string, Kept>();
+  return {
+    list: async () => new Map(memory),
+    async put({ certificateId }, value) {
+      const [leafHash = '', names = ''] = value.split('\n');
+      memory.set(certificateId, { leafHash, names: names.split(' ').filter(Boolean) });
+      return leafHash;
+    },
+    remove: async (id) => void memory.delete(id),
+    epoch: async () => '',
+    setEpoch: async () => {},
+    close: () => {},
+  };
+}
+
+test('which certificate ranks first is asked only for names that another one has as well', async () => {
+  const api = createMemory();
+  const target = createNginxTarget({ name: 'nginx', address: undefined, files: undefined }, api);
+  const { signal } = new AbortController();
+  const asked: string[] = [];
+  /** Fills the memory with some certificates, of which the later ones rank first. */
+  async function fill(...wanted: readonly Wanted[]): Promise<readonly string[]> {
+    asked.length = 0;
+    const all = new Map(wanted.map((each) => [each.certificateId, each]));
+    const bestFor: Ranking['bestFor'] = (name, isAmong) => {
+      asked.push(name);
+      const isFor = ({ names }: Wanted) => names.includes(name) || names.includes(wildcardOf(name) ?? '');
+      return wanted.findLast((each) => isAmong(each.certificateId) && isFor(each))?.certificateId;
+    };
+    const { leafHashes } = await target.held({ wanted: all, bestFor }, signal);
+    const put = wanted.filter(({ certificateId }) => !leafHashes.has(certificateId));
+    await target.apply({ put, remove: [], defaultId: undefined, wanted: all, bestFor }, signal);
+    return [...new Set(asked)];
+  }
+  const leading = async () =>
+    Object.fromEntries([...(await api.list(signal))].map(([id, { names }]) => [id, [...names].sort()]));
+  const [a, b, wild] = [
+    await createWanted('a', ['a.test', 'both.test']),
+    await createWanted('b', ['b.test']),
+    await createWanted('wild', ['*.wild.test']),
+  ];
+  expect(await fill(a, b, wild)).toEqual([]);
+  const more = await createWanted('more', ['both.test', 'www.wild.test', 'more.test']);
+  expect(await fill(a, b, wild, more)).toEqual(['both.test', 'www.wild.test']);
+  expect(await leading()).toMatchObject({ more: ['both.test', 'more.test', 'www.wild.test'] });
 });

@@ -93,7 +93,11 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
   ): readonly string[] {
     const isAmong = (id: string) => id === own || (kept.has(id) && !remove.includes(id));
     const led = (kept.get(own)?.names ?? []).filter((each) => each !== NO_NAME && leads.get(each) === own);
-    const first = names.filter((each) => (bestFor(each, isAmong) ?? own) === own);
+    const isOthers = (each: string | undefined) => each !== undefined && (leads.get(each) ?? own) !== own;
+    // The bus is asked only where there is a choice.
+    const isBest = (each: string) =>
+      !(isOthers(each) || isOthers(wildcardOf(each))) || (bestFor(each, isAmong) ?? own) === own;
+    const first = names.filter(isBest);
     return [...new Set([...led, ...first, ...(own === defaultId ? [NO_NAME] : [])])];
   }
 
