@@ -139,6 +139,13 @@ export const agent: readonly Mutant[] = [
     noticedBy: [{ file: `${TARGETS}/files/shown.test.ts`, only: 'asked for once from then on' }],
   },
   {
+    fault: 'what a pass that failed has put counts as shown',
+    file: `${RECONCILE}/pass.ts`,
+    find: 'for (const { certificateId } of put) options.unseen.add(certificateId);',
+    replace: '',
+    noticedBy: [{ file: `${RECONCILE}/pass.test.ts`, only: 'is looked at by the next one' }],
+  },
+  {
     fault: 'what did not fit into a full memory is refused for minutes by a larger one',
     file: `${RECONCILE}/pass.ts`,
     find: 'const isTakenNow = isOther && !isUnserved(problem);',

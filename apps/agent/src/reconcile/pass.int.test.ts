@@ -171,8 +171,9 @@ async function passesOver(
     close: async () => {},
   };
   const { signal } = new AbortController();
+  const unseen = new Set<string>();
   const pass = (since?: { knowledge: Knowledge; ids: ReadonlySet<string> }) =>
-    runPass({ target, source, selection: {}, now: () => clock.now, defaultName: undefined, signal }, since);
+    runPass({ target, source, selection: {}, now: () => clock.now, defaultName: undefined, unseen, signal }, since);
   return { source, clock, pass };
 }
 

@@ -20,6 +20,9 @@ function start({ defaultName }: { readonly defaultName?: string } = {}) {
   const refuses = new Set<string>();
   const outdated = new Set<string>();
   const puts: string[] = [];
+  const looks: (readonly string[])[] = [];
+  /** Calls that fail once, after they did their work. */
+  const away = new Set<'apply' | 'served'>();
   const defaults: (string | undefined)[] = [];
   /** What happens on the bus around an opening. */
   const meanwhile: (() => void)[] = [];
@@ -28,6 +31,7 @@ function start({ defaultName }: { readonly defaultName?: string } = {}) {
     held: async () => ({ leafHashes: held, outdated, defaultId: defaults.at(-1), isInEffect: true }),
     async apply({ put, remove, defaultId }) {
       defaults.push(defaultId);
+      const endsLate = away.delete('apply');
       const refused = new Map<string, Error>();
       for (const { certificateId: id, open } of put) {
         puts.push(id);
@@ -40,10 +44,14 @@ function start({ defaultName }: { readonly defaultName?: string } = {}) {
         );
       }
       for (const id of remove) held.delete(id);
+      if (endsLate) throw new Error('the command that reloads it failed');
       return { refused };
     },
-    served: async (leaves) =>
-      new Map(leaves.flatMap(({ certificateId: id, leafHash }) => (hidden.has(id) ? [] : [[id, leafHash]]))),
+    served: async (leaves) => {
+      looks.push(leaves.map(({ certificateId }) => certificateId));
+      if (away.delete('served')) throw new Error('it does not answer');
+      return new Map(leaves.flatMap(({ certificateId: id, leafHash }) => (hidden.has(id) ? [] : [[id, leafHash]])));
+    },
     problems: async () => [],
     close: async () => {},
   };
@@ -74,10 +82,10 @@ function start({ defaultName }: { readonly defaultName?: string } = {}) {
   };
   const { signal } = new AbortController();
   let now = NOW;
-  const options = { target, source, selection: {}, defaultName, now: () => now, signal };
+  const options = { target, source, selection: {}, defaultName, unseen: new Set<string>(), now: () => now, signal };
   let knowledge: Knowledge | undefined;
   return {
-    ...{ onBus, unread, held, hidden, refuses, outdated, puts, defaults, meanwhile },
+    ...{ onBus, unread, held, hidden, refuses, outdated, puts, looks, away, defaults, meanwhile },
     /** Says that something of a certificate changed on the bus. */
     changed: (certificateId: string) => onChanged({ certificateId, names: [], removed: false }),
     /** A pass over everything, or over some certificates. */
@@ -190,3 +198,24 @@ test('what is held in an outdated form is put again where it can be opened, and 
   expect(await pass()).toEqual({ a: undefined, b: undefined });
   expect(puts.slice(first)).toEqual(['a', 'b']);
 });
+
+test.each(['apply', 'served'] as const)(
+  'what was put by a pass that failed in "%s" is looked at by the next one',
+  async (call) => {
+    const { onBus, hidden, puts, looks, away, pass } = start();
+    for (const id of ['a', 'b']) onBus.set(id, await createWanted(id, [`${id}.test`]));
+    hidden.add('a');
+    away.add(call);
+    await expect(pass()).rejects.toThrow();
+    looks.length = 0;
+    // Both are held by now: nothing is put again.
+    expect(await pass()).toEqual({ a: 'CERTBUS_AGENT_NOT_SERVED', b: undefined });
+    expect(puts).toEqual(['a', 'b']);
+    expect(looks).toContainEqual(['a', 'b']);
+    hidden.clear();
+    expect(await pass()).toEqual({ a: undefined, b: undefined });
+    looks.length = 0;
+    await pass();
+    expect(looks).toEqual([]);
+  },
+);

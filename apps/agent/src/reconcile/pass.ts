@@ -20,6 +20,11 @@ export interface PassOptions extends DesiredOptions {
   readonly target: Target;
   /** The name whose certificate is the default one. */
   readonly defaultName: string | undefined;
+  /**
+   * Ids of certificates that were put and not seen at the target yet, since the pass ended before that. It is kept from pass to pass, also over one that
+   * failed.
+   */
+  readonly unseen: Set<string>;
   readonly signal: AbortSignal;
 }
 
@@ -278,6 +283,7 @@ async function change(
   const { target, now, signal } = options;
   const { desired, held, outdated, wantedDefault: defaultId } = knowledge;
   const { put: noted, opened } = noting(put, options);
+  for (const { certificateId } of put) options.unseen.add(certificateId);
   const wanted = new Map([...desired, ...noted.map((each) => [each.certificateId, each] as const)]);
   const { refused } = await target.apply({ put: noted, remove, defaultId, ...wantedOf(options, wanted) }, signal);
   const placed = [...opened.values()].filter(({ certificateId }) => !refused.has(certificateId));
@@ -302,6 +308,28 @@ async function change(
   for (const id of unserved.keys()) {
     const leafHash = back.has(id) ? before.get(id) : undefined;
     if (leafHash) held.set(id, leafHash);
+  }
+  for (const { certificateId } of put) options.unseen.delete(certificateId);
+}
+
+/** Looks at what a pass before put and did not see, since it failed: what is not shown is offered again after a while. */
+async function lookAtUnseen(
+  options: PassOptions,
+  { problems, refusals }: Pick<Plan, 'problems' | 'refusals'>,
+  { desired, held }: Pick<Knowledge, 'desired' | 'held'>,
+): Promise<void> {
+  const { unseen, now } = options;
+  const leaves = [...unseen].flatMap((certificateId): Leaf[] => {
+    const [wanted, leafHash] = [desired.get(certificateId), held.get(certificateId)];
+    return wanted && leafHash !== undefined ? [{ certificateId, names: wanted.names, leafHash }] : [];
+  });
+  const unserved = await verify(options, leaves);
+  unseen.clear();
+  for (const { certificateId: id, leafHash } of leaves) {
+    const problem = unserved.get(id);
+    if (!problem) continue;
+    problems.set(id, problem);
+    refusals.set(id, { leafHashes: [leafHash], at: now() });
   }
 }
 
@@ -377,6 +405,7 @@ export async function runPass(
     await change(options, planned, { ...knowledge, wantedDefault });
     knowledge.defaultId = wantedDefault;
   }
+  await lookAtUnseen(options, planned, { desired, held });
   await dropOver(options, planned, { desired, held, isInEffect: isInEffect && !since?.ids });
   // A change can meet certificates that did not change themselves.
   for (const id of new Set([...ids, ...problems.keys()])) {

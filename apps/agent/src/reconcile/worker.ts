@@ -98,13 +98,14 @@ type Since = Parameters<typeof runPass>[1];
 /** Runs passes, each given up after a time; while one that was given up has not ended, no other begins: two would write over each other. */
 function createRunner({ target, pass, timeoutMs, takeTurn }: WorkerOptions, stop: AbortSignal) {
   let hung: Promise<unknown> | undefined;
+  const unseen = new Set<string>();
 
   async function runInTurn(since: Since, signal: AbortSignal): Promise<Knowledge> {
     const turn = await takeTurn?.(signal);
     try {
       // What another process changed meanwhile is read.
       const known = turn?.isNext === false && since ? { ...since, ids: undefined } : since;
-      return await runPass({ ...pass, target, signal }, known);
+      return await runPass({ ...pass, target, unseen, signal }, known);
     } finally {
       turn?.end();
     }
