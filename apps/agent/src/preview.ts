@@ -2,7 +2,8 @@
 import type { Candidate, CertificateSummary, MaterialSource } from '@certbus/client/material';
 import { catchUp, openCertificates } from './certificates.ts';
 import type { ResolvedConfiguration } from './configuration/read-configuration.ts';
-import { allDesired, bestFor, chooseDefault, sortUndesired } from './reconcile/desired.ts';
+import { allDesired, bestFor, chooseDefault, type Desired, sortUndesired } from './reconcile/desired.ts';
+import { isSelected } from './reconcile/selection.ts';
 import { createLateTarget } from './targets/late-target.ts';
 import type { Ranking } from './targets/ranking.ts';
 import type { Held } from './targets/target.ts';
@@ -20,6 +21,8 @@ export interface TargetPreview {
   readonly inPlace: number;
   /** Whether all that is in place is in effect as well; false where the target cannot be asked. */
   readonly isInEffect: boolean;
+  /** Sentences about what its settings name and the bus does not have, or not yet. */
+  readonly notes: readonly string[];
 }
 
 /** What a target holds that cannot be asked. */
@@ -55,11 +58,26 @@ async function isOpened(
   );
 }
 
-async function look(
-  settings: ResolvedConfiguration['targets'][number],
-  source: MaterialSource,
-  signal: AbortSignal,
-): Promise<TargetPreview> {
+type Settings = ResolvedConfiguration['targets'][number];
+
+/** Names and ids of a target's settings for which there is nothing: they may be mistyped. */
+function notesOn(
+  { certificates = {}, default: defaultName }: Pick<Settings, 'certificates' | 'default'>,
+  { desired, defaultId }: { readonly desired: ReadonlyMap<string, Desired>; readonly defaultId: string | undefined },
+): string[] {
+  const { ids = [], names = [] } = certificates;
+  const all = [...desired.values()];
+  const unused = [
+    ...ids.filter((id) => !desired.has(id)),
+    ...names.filter((name) => !all.some((each) => isSelected(each, { names: [name] }))),
+  ];
+  const notes = unused.map((each) => `No certificate of the bus is selected by "${each}".`);
+  if (defaultName === undefined || defaultId !== undefined) return notes;
+  const what = `No certificate of this target can be shown for its default, "${defaultName}": clients that name no server get none.`;
+  return [...notes, what];
+}
+
+async function look(settings: Settings, source: MaterialSource, signal: AbortSignal): Promise<TargetPreview> {
   const target = createLateTarget(settings);
   try {
     const problems = await target.problems(signal).catch((error: Error) => [error.message]);
@@ -83,6 +101,7 @@ async function look(
       remove,
       inPlace: desired.size - put.length,
       isInEffect: found.isInEffect && found.defaultId === defaultId,
+      notes: notesOn(settings, { desired, defaultId }),
     };
   } finally {
     await target.close();

@@ -19,13 +19,14 @@ export default class Check extends BaseCommand {
     const keys = found.unopened.length;
     this.log(keys === 0 ? 'identity: opens every key' : `identity: keys that do not open with it: ${keys}`);
     for (const id of found.unopened.slice(0, SHOWN)) this.log(`  ${id}`);
-    for (const { name, problems, put, remove, inPlace, isInEffect } of found.targets) {
+    for (const { name, problems, put, remove, inPlace, isInEffect, notes } of found.targets) {
       this.log(`${name}: ${inPlace} in place, ${put.length} to put, ${remove.length} to remove`);
       for (const names of put.slice(0, SHOWN)) this.log(clean(`  put ${names.join(', ')}`));
       for (const id of remove.slice(0, SHOWN)) this.log(`  remove ${id}`);
       // Where something is put or removed as well, that brings it into effect.
       if (!isInEffect && put.length + remove.length === 0 && inPlace > 0)
         this.log('  not in effect yet: the balancer is still to be notified, or a command still to be run');
+      for (const note of notes.slice(0, SHOWN)) this.log(clean(`  note: ${note}`));
       for (const problem of problems) this.log(clean(`  problem: ${problem}`));
     }
     const isGood = found.live && keys === 0 && found.targets.every(({ problems }) => problems.length === 0);

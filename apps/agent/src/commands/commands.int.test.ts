@@ -320,6 +320,37 @@ test('a check names what would change and what is in the way of each target, cha
   expect(['haproxy', 'refused'].map((name) => existsSync(folderOf(name)))).toEqual([false, false]);
 });
 
+test('check notes names of the configuration that no certificate has', async () => {
+  const site = await createSite();
+  await site.bus.issue(['www.a.test']);
+  const folder = join(site.folder, 'certs');
+  writeConfiguration(site, [
+    {
+      ...{ type: 'files', folder, default: 'ww.a.test' },
+      certificates: { names: ['*.a.test', 'www.b.test'], ids: ['mistyped'] },
+    },
+    {
+      type: 'files',
+      name: 'right',
+      folder: `${folder}-2`,
+      default: 'www.a.test',
+      certificates: { names: ['*.a.test'] },
+    },
+  ]);
+  const { status, stdout } = await run(site, 'check');
+  expect(status).toBe(0);
+  expect(stdout.split('\n').slice(2)).toEqual([
+    'files: 0 in place, 1 to put, 0 to remove',
+    '  put www.a.test',
+    '  note: No certificate of the bus is selected by "mistyped".',
+    '  note: No certificate of the bus is selected by "www.b.test".',
+    '  note: No certificate of this target can be shown for its default, "ww.a.test": clients that name no server get none.',
+    'right: 0 in place, 1 to put, 0 to remove',
+    '  put www.a.test',
+    '',
+  ]);
+});
+
 test.each(['once', 'run'])(
   '%s that is stopped ends at once, and what a target is busy with ends with it',
   async (command) => {
