@@ -13,6 +13,7 @@ import type { Defaults } from './defaults.ts';
 import { helloOf, peekHello } from './hello-peek.ts';
 import { hideDefaultFromNamed } from './named-connections.ts';
 import { serverOf } from './server-sockets.ts';
+import { suiteKindsOf } from './server-suites.ts';
 import { type TicketKeys, watchTicketKeys } from './ticket-keys.ts';
 import { answerTlsAlpn01 } from './tls-alpn-01.ts';
 import { guardResumption } from './tls-server.ts';
@@ -81,7 +82,8 @@ export function createAttachedServers(options: AttachedServersOptions): Attached
     },
     abilityOf(caller) {
       const server = serverOf(caller);
-      return server && attached.has(server) ? abilityOf(caller as never, helloOf(caller)) : undefined;
+      if (!server || !attached.has(server)) return undefined;
+      return abilityOf(caller as never, helloOf(caller), suiteKindsOf(server));
     },
     get size() {
       return open.size;

@@ -2,6 +2,7 @@
 import type { TLSSocket } from 'node:tls';
 import type { KeyType } from '../serving/key-type.ts';
 import type { ClientHello } from './client-hello.ts';
+import type { SuiteKinds } from './server-suites.ts';
 
 /** Which key types a client can use. */
 export interface ClientAbility {
@@ -36,14 +37,16 @@ const isOfRsa = (suite: number): boolean =>
   [0x000a, 0x002f, 0x0035, 0x003c, 0x003d, 0x009c, 0x009d].includes(suite);
 
 /**
- * What a client in the middle of its handshake can use, by what TLS has negotiated so far. In TLS 1.2 its cipher suites and curves decide as
- * well, which only its ClientHello shows: without it all of them are taken to be there.
+ * What a client in the middle of its handshake can use, by what TLS has negotiated so far. In TLS 1.2 cipher suites and curves decide as well: those of
+ * the server, and those of the client, which only its ClientHello shows: without it all of them are taken to be there.
  */
-export function abilityOf(socket: TLSSocket, hello: ClientHello | undefined): ClientAbility {
+export function abilityOf(socket: TLSSocket, hello: ClientHello | undefined, server: SuiteKinds): ClientAbility {
   const algorithms = socket.getSharedSigalgs();
   const isTls13 = socket.getProtocol() === 'TLSv1.3';
   const { cipherSuites: suites, groups } = (isTls13 ? undefined : hello) ?? {};
-  const hasSuite = (keyType: KeyType) => !suites || suites.some(keyType === 'rsa' ? isOfRsa : isSignedByEc);
+  const isServed = (keyType: KeyType) => isTls13 || (keyType === 'rsa' ? server.rsa : server.ec);
+  const hasSuite = (keyType: KeyType) =>
+    isServed(keyType) && (!suites || suites.some(keyType === 'rsa' ? isOfRsa : isSignedByEc));
   const hasCurve = (keyType: KeyType) => {
     const curve = CURVES[keyType];
     return curve === undefined || !groups || groups.includes(curve);

@@ -82,6 +82,28 @@ test.each(['RSA only, TLS 1.2, by cipher suites', 'ECDSA only, TLS 1.2, by ciphe
   },
 );
 
+const [RSA_SUITE, EC_SUITE] = ['ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES128-GCM-SHA256'];
+
+test.each([
+  ['RSA suites alone', `${RSA_SUITE}:AES128-SHA:!aNULL:TLS_AES_128_GCM_SHA256`, 'rsa'],
+  ['ECDSA suites alone', `${EC_SUITE},@SECLEVEL=1`, 'ecdsa'],
+  ['suites of both', `${RSA_SUITE}:${EC_SUITE}`, 'ecdsa'],
+  ['a word for many', 'HIGH:!aNULL', 'ecdsa'],
+  ['suites of TLS 1.3 and those for many', 'TLS_AES_128_GCM_SHA256:ECDHE+AESGCM', 'ecdsa'],
+] as const)('a server with %s shows what it can use itself in TLS 1.2', async (_, ciphers, kind) => {
+  const bus = await newBus();
+  const serials = {
+    rsa: (await bus.issue(['a.test'], { keyType: 'rsa-2048' })).serialNumber,
+    ecdsa: (await bus.issue(['a.test'])).serialNumber,
+  };
+  const client = await newClient(bus);
+  const port = await listen(client.attach(createServer(client.tlsOptions({ ciphers }))));
+  const modern = await listen(client.attach(createServer(client.tlsOptions())));
+  expect(await shown(port, 'a.test', 'both, TLS 1.2')).toBe(serials[kind]);
+  expect(await shown(modern, 'a.test', 'both, TLS 1.2')).toBe(serials.ecdsa);
+  expect(await shown(modern, 'a.test', 'both, TLS 1.3')).toBe(serials.ecdsa);
+});
+
 test.each(['p-384', 'p-256'] as const)(
   'of two curves each client gets the one that it knows, in TLS 1.2 and 1.3; %s was issued last',
   async (last) => {
