@@ -42,3 +42,12 @@ test.each([
   const { endpoints } = parse([files('one', '/x')], { endpoints: { port: 9402, host: written } });
   expect(endpoints).toEqual({ port: 9402, host });
 });
+
+test.each([
+  ['file:snapshots', 'file:/etc/certbus/snapshots'],
+  ['file:../snapshots', 'file:/etc/snapshots'],
+  ['file:/srv/snapshots', 'file:/srv/snapshots'],
+  ['s3://bucket/prefix?region=eu-central-1', 's3://bucket/prefix?region=eu-central-1'],
+])('the archive %s is taken from the folder of the configuration, wherever a command is run', (written, archive) => {
+  expect(parse([files('one', '/x')], { archive: written })).toMatchObject({ archive });
+});

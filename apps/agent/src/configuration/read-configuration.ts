@@ -2,7 +2,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { describeExposure, examineFile } from '@certbus/replica';
-import { resolveAddress } from '@certbus/store';
+import { parseArchiveAddress, resolveAddress } from '@certbus/store';
 import { describeFileProblem, readRegular } from '@certbus/store/sqlite-files';
 import * as v from 'valibot';
 import { AgentError } from '../errors.ts';
@@ -104,7 +104,16 @@ function named(targets: readonly TargetConfiguration[], file: string): NamedTarg
   return result;
 }
 
-/** A text of `agent.json` with its paths taken from the file's folder. Throws `CERTBUS_AGENT_CONFIG_INVALID`, which names the field. */
+/** The address of an archive with its path, if it has one, taken from a folder. */
+function resolveArchive(address: string, folder: string): string {
+  const place = parseArchiveAddress(address);
+  return place.kind === 'folder' ? `file:${resolve(folder, place.path)}` : address;
+}
+
+/**
+ * A text of `agent.json` with its paths taken from the file's folder. Throws `CERTBUS_AGENT_CONFIG_INVALID`, which names the field, and
+ * `CERTBUS_STORE_ADDRESS_INVALID`.
+ */
 export function parseConfiguration(text: string, file: string): ResolvedConfiguration {
   const parsed = v.safeParse(AgentConfigurationSchema, parseJson(text, file));
   if (!parsed.success) {
@@ -114,11 +123,12 @@ export function parseConfiguration(text: string, file: string): ResolvedConfigur
   }
   const folder = dirname(file);
   const inFolder = (path: string) => (isAbsolute(path) ? path : join(folder, path));
-  const { bus, trust, identity, targets, ...rest } = parsed.output;
+  const { bus, trust, identity, archive, targets, ...rest } = parsed.output;
   return {
     ...rest,
     file,
     bus: resolveAddress(bus, folder),
+    ...(archive === undefined ? {} : { archive: resolveArchive(archive, folder) }),
     trust: trust.startsWith('certbus1 ') ? trust : inFolder(trust),
     identity: inFolder(identity),
     targets: named(targets, file),
