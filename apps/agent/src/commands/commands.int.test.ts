@@ -450,6 +450,29 @@ test('the service loads no HTTP, and undici with it, before anything needs it', 
   expect(execFileSync(process.execPath, flags, { encoding: 'utf8' })).toBe('\n');
 });
 
+test.each(['files', 'nginx'])('init for %s, where it can make no file, names that and what to do', async (target) => {
+  const site = await createSite();
+  const file = join(site.folder, 'a-file');
+  writeFileSync(file, '');
+  const flags = ['--bus', 'sqlite:bus.db#test', '--trust', 'bus.pub', '--identity', 'loadbalancer.key'];
+  const folder = join(file, 'folder');
+  const made = await run(
+    site,
+    'init',
+    ...flags,
+    '--target',
+    target,
+    '--folder',
+    folder,
+    '--config',
+    `${folder}/agent.json`,
+  );
+  expect(made).toMatchObject({ status: 3, stdout: '' });
+  const name = target === 'nginx' ? 'nginx-token.conf' : 'agent.json';
+  expect(made.stderr).toContain(`Error: ${folder}/${name} cannot be made: the file or its folder does not exist`);
+  expect(made.stderr).toContain('Run this as root, or name other places with --config and --folder.');
+});
+
 test('a command or flag that does not exist is answered with what to type', async () => {
   const site = await createSite();
   expect(await run(site, 'statu')).toEqual({

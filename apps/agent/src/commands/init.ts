@@ -6,7 +6,7 @@ import { createInterface, type Interface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 import { stateDirectoryOf } from '@certbus/replica';
 import { resolveAddress } from '@certbus/store';
-import { makeFolders } from '@certbus/store/sqlite-files';
+import { describeFileProblem, makeFolders } from '@certbus/store/sqlite-files';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../command-line/base-command.ts';
 import { parseConfiguration } from '../configuration/read-configuration.ts';
@@ -77,6 +77,17 @@ function writeLike(path: string, text: string, model: string): void {
   }
 }
 
+/** Makes a file and the folders above it, see {@link writeLike}. Throws `CERTBUS_AGENT_CONFIG_INVALID` where this user cannot. */
+function make(path: string, text: string, model: string): void {
+  try {
+    makeFolders(dirname(path), { mode: 0o777 });
+    writeLike(path, text, model);
+  } catch (cause) {
+    const what = `${path} cannot be made: ${describeFileProblem(cause, path)}. Run this as root, or name other places with --config and --folder.`;
+    throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', what, { cause });
+  }
+}
+
 const isTargetType = (text: string): text is TargetType => (TARGET_TYPES as readonly string[]).includes(text);
 
 export default class Init extends BaseCommand {
@@ -128,16 +139,14 @@ export default class Init extends BaseCommand {
     const text = `${JSON.stringify(configurationOf(answers), undefined, 2)}\n`;
     // What could not be read back is not written.
     const { targets } = parseConfiguration(text, file);
-    makeFolders(dirname(file), { mode: 0o777 });
     const [target] = targets;
     // Before the file of the configuration: where this fails, the command can be run again.
     if (target?.type === 'nginx' && !existsSync(target.tokenFile)) {
-      makeFolders(dirname(target.tokenFile), { mode: 0o777 });
-      writeLike(target.tokenFile, formatToken(randomBytes(TOKEN_BYTES).toString('base64url')), answers.identity);
+      make(target.tokenFile, formatToken(randomBytes(TOKEN_BYTES).toString('base64url')), answers.identity);
       this.log(`made ${target.tokenFile}, for those who can read ${answers.identity}; nginx reads it as root`);
     }
     // It can hold the URL of a check-in.
-    writeLike(file, text, answers.identity);
+    make(file, text, answers.identity);
     this.log(`made ${file}, for those who can read ${answers.identity}`);
     const places = { scripts: SCRIPTS, systemd: SYSTEMD };
     const snippet = target ? snippetFor(target, places) : '';
