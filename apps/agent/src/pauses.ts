@@ -1,9 +1,10 @@
 /** Targets that are paused for maintenance: a file each, so that a pause outlives the agent. */
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeFolders } from '@certbus/store/sqlite-files';
+import { describeFileProblem, makeFolders } from '@certbus/store/sqlite-files';
+import { AgentError } from './errors.ts';
 
-/** Pauses of the targets of one agent. */
+/** Pauses of the targets of one agent. They are changed, or it throws `CERTBUS_AGENT_TARGET_FAILED`, as on a disk that is read-only. */
 export interface Pauses {
   has(target: string): boolean;
   pause(target: string): void;
@@ -14,12 +15,21 @@ export interface Pauses {
 export function openPauses(stateDirectory: string): Pauses {
   const folder = join(stateDirectory, 'paused');
   const pathOf = (target: string) => join(folder, target);
+  function change(work: () => void): void {
+    try {
+      work();
+    } catch (cause) {
+      const what = `The pauses of the targets, in ${folder}, cannot be changed: ${describeFileProblem(cause, folder)}.`;
+      throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', what, { cause });
+    }
+  }
   return {
     has: (target) => existsSync(pathOf(target)),
-    pause(target) {
-      makeFolders(folder, { mode: 0o700 });
-      if (!existsSync(pathOf(target))) writeFileSync(pathOf(target), '', { flag: 'wx', mode: 0o600 });
-    },
-    resume: (target) => rmSync(pathOf(target), { force: true }),
+    pause: (target) =>
+      change(() => {
+        makeFolders(folder, { mode: 0o700 });
+        if (!existsSync(pathOf(target))) writeFileSync(pathOf(target), '', { flag: 'wx', mode: 0o600 });
+      }),
+    resume: (target) => change(() => rmSync(pathOf(target), { force: true })),
   };
 }
