@@ -1,5 +1,5 @@
 /** Reads and writes the configuration that is on the bus, sealed to the managers. */
-import { open, seal } from '@certbus/events';
+import { type ManagerKey, open, seal } from '@certbus/events';
 import { type Context, decide, refresh } from '../context.ts';
 import { checkUnchanged, configure } from '../decide/configuration.ts';
 import { ManagerError } from '../errors.ts';
@@ -20,11 +20,28 @@ export interface ConfigureResult {
   readonly changes: ConfigurationChanges;
 }
 
+/** What each key opened last. */
+const lastOpened = new WeakMap<ManagerKey, { readonly sealed: string; readonly text: Promise<string> }>();
+
+/** Opens a configuration; of a thousand issuances, the first one does. */
+function openOnce(sealed: string, key: ManagerKey): Promise<string> {
+  const last = lastOpened.get(key);
+  if (last?.sealed === sealed) return last.text;
+  const text = open(sealed, key.identity);
+  lastOpened.set(key, { sealed, text });
+  // A failure is not kept: it can be of this moment.
+  text.catch(() => lastOpened.delete(key));
+  return text;
+}
+
 /** The configuration on the bus; `undefined` before the first. */
-export async function readConfiguration({ view, key }: Context): Promise<StoredConfiguration | undefined> {
+export async function readConfiguration({
+  view,
+  key,
+}: Pick<Context, 'view' | 'key'>): Promise<StoredConfiguration | undefined> {
   const { config } = view.state.bus;
   if (!config) return undefined;
-  const json: unknown = JSON.parse(await open(config.sealed, key.identity));
+  const json: unknown = JSON.parse(await openOnce(config.sealed, key));
   return { json, position: config.position };
 }
 
