@@ -128,3 +128,31 @@ test('what has ended is not asked about, and looked at again after a week', asyn
     expect(notes.get(certificateId)?.askAt.getTime()).toBeGreaterThan(clock.now().getTime() + 6 * 86_400_000);
   });
 });
+
+test.each(['directory', 'renewalInfo'] as const)(
+  'a run that is told to end while it waits for the %s of a CA warns of nothing',
+  async (resource) => {
+    await using server = await startAcmeServer({ validation: { alwaysValid: true } });
+    const config = configFor(server, { url: dns.url, dns: dns.address });
+    const site = await createSite(`${folder.path}/ended-${resource}.db`, config);
+    const warned: string[] = [];
+    const logger = { debug() {}, info() {}, error() {}, warn: (message: string) => void warned.push(message) };
+    using notes = openRenewalInfoNotes(':memory:');
+    await withManager(site, { holder: 'one', notes, solvers: async () => idle }, async (manager) => {
+      await manager.issue({ names: ['ended.test'] }, { signal });
+    });
+    // Another process, which has not read the directory.
+    await withManager(site, { holder: 'two', notes, logger, solvers: async () => idle }, async (manager) => {
+      const fault = server.faults.inject(
+        { kind: 'stall', when: 'before' },
+        { resource, times: Number.POSITIVE_INFINITY },
+      );
+      const stop = new AbortController();
+      const run = manager.runOnce({ signal: stop.signal });
+      await expect.poll(() => fault.hits).toBeGreaterThan(0);
+      stop.abort(new Error('Ctrl-C'));
+      await expect(run).rejects.toThrow('Ctrl-C');
+    });
+    expect(warned).toEqual([]);
+  },
+);

@@ -133,9 +133,13 @@ async function record(
   await decide(context, (state) => recordRenewalInfo(state, heard), { signal });
 }
 
+/** Whether a person or the system ended the asking, which is not a failure; its own limit of time is one. */
+const isToldToEnd = ({ aborted, reason }: AbortSignal): boolean =>
+  aborted && !(reason instanceof DOMException && reason.name === 'TimeoutError');
+
 /** Ends the asking where the CA is not at fault, so that nothing is noted of it. */
-function stopAfter({ logger }: Context, error: unknown): 'stop' {
-  logger.warn('the asking when to renew ended early', { why: String(error) });
+function stopAfter({ logger }: Context, error: unknown, signal: AbortSignal): 'stop' {
+  if (!isToldToEnd(signal)) logger.warn('the asking when to renew ended early', { why: String(error) });
   return 'stop';
 }
 
@@ -160,7 +164,7 @@ async function askOne(
     return 'go on';
   } catch (error) {
     // What the bus did not take is asked about again in the next run.
-    if (signal.aborted || isBusError(error)) return stopAfter(context, error);
+    if (signal.aborted || isBusError(error)) return stopAfter(context, error, signal);
     const noted = notes.get(certificateId);
     const failures = (noted?.leafHash === leafHash ? noted.failures : 0) + 1;
     const retryAt = error instanceof AcmeError ? error.notBefore?.getTime() : undefined;
@@ -198,13 +202,14 @@ async function askAuthority(
 /** Does something at each CA; what goes wrong there is logged, and holds up nothing. */
 async function atEach(
   { logger }: Context,
-  authorities: readonly CertificateAuthority[],
+  { authorities, signal }: { readonly authorities: readonly CertificateAuthority[]; readonly signal: AbortSignal },
   work: (authority: CertificateAuthority) => Promise<void>,
 ): Promise<void> {
   const attempt = async (authority: CertificateAuthority) => {
     try {
       await work(authority);
     } catch (error) {
+      if (isToldToEnd(signal)) return;
       logger.warn('a CA could not be asked when to renew', { directory: authority.directory, why: String(error) });
     }
   };
@@ -222,7 +227,7 @@ const withLimit = ({ signal }: Asking): AbortSignal => AbortSignal.any([signal, 
 export async function askAboutDue(context: Context, { config, notes, ...options }: Options): Promise<void> {
   const signal = withLimit({ notes, ...options });
   const due = await readDue(context, notes);
-  await atEach(context, Object.values(config.authorities), (authority) => {
+  await atEach(context, { authorities: Object.values(config.authorities), signal }, (authority) => {
     const questions = dueQuestions(context, due.get(authority.directory) ?? []);
     return askAuthority(context, authority, { config, questions, notes, signal });
   });
@@ -245,7 +250,7 @@ async function findOffering(context: Context, { config, signal }: Options) {
   let isSure = true;
   const { connections, view } = context;
   const known = Object.values(config.authorities).filter(({ directory }) => accountAt(view.state.bus, directory));
-  await atEach(context, known, async (authority) => {
+  await atEach(context, { authorities: known, signal }, async (authority) => {
     if (connections.outage(authority.directory)) {
       isSure = false;
       return;
@@ -288,7 +293,7 @@ export async function askAboutOthers(context: Context, options: Options): Promis
   const { offering, isSure } = await findOffering(context, { ...options, signal });
   if (offering.length > 0) {
     const { isComplete } = await noteLeaves(context, notes);
-    await atEach(context, offering, (authority) => {
+    await atEach(context, { authorities: offering, signal }, (authority) => {
       const questions = notedQuestions(context, { directory: authority.directory, notes, signal });
       return askAuthority(context, authority, { config, questions, notes, signal });
     });
