@@ -1,7 +1,9 @@
 /** Runs commands on terminals and in pipes, and writes what they show as text that is the same in each run. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { openTerminal, type TerminalSession } from 'certbus-services';
 import { bundledCommandLine, isFull } from 'certbus-services/vitest';
 import { expect } from 'vitest';
@@ -39,6 +41,10 @@ const SAME_LENGTH: readonly (readonly [RegExp, string])[] = [
   [/(?<=\/acme\/\w+\/)[\w-](?:\n?[\w-]){21}/g, '1'],
   [wrapped(...'issuanceId=', ...characters(11, '[\\w-]')), 'issuanceId=id000000000'],
   [/\b[\dA-F]\n?[\dA-F](?:\n?:(?:\n *)?[\dA-F]\n?[\dA-F]){31}/g, '00:'],
+  [/(?<=AGE-SECRET-KEY-1)[A-Z\d](?:\n?[A-Z\d]){57}/g, '0'],
+  [/(?<=CERTBUS-SIGNING-KEY-1-)[\w-](?:\n?[\w-]){42}/g, '0'],
+  [/(?<=SHA-256 )[\w+/](?:\n?[\w+/]){42}(?==)/g, '0'],
+  [/(?<= has )\d{6}(?= bytes)/g, '1'],
   [/(?<=Intermediate \d )[\da-f]{6}\b/g, '0'],
   // Cells that a table has cut.
   [/(?<=127\.0\.0\.1:)\d{1,4}(?=…)/g, '54321'],
@@ -63,6 +69,8 @@ const SKEW = /within \d+ s of the CA's/g;
 const CAUGHT_UP = /^(?:2> )?caught up with the bus, at position \d+\n/gm;
 /** What only a busy machine waits for long enough to be told. */
 const STILL_WAITING = /^.*: still waiting: .*\n/gm;
+/** A service can have written that it is there before a Ctrl-C comes, and the next one is further on. */
+const READY_AT = /(?<=ready, at position )\d+(?= of the bus)/g;
 const WEEKDAY = /\b(?:Sun|Mon|Tues|Wednes|Thurs|Fri|Satur)day(?= 2026-01-02)/g;
 
 /** A text of the same length, and with the same ends of lines and indents, that stands for another one. */
@@ -84,6 +92,7 @@ function normalize(text: string, { folder, known }: Site): string {
     .replaceAll(ELAPSED, '(1 s)')
     .replaceAll(SKEW, "within 1 s of the CA's")
     .replaceAll(WEEKDAY, 'Friday')
+    .replaceAll(READY_AT, '6')
     .replaceAll(CAUGHT_UP, '')
     .replaceAll(STILL_WAITING, '');
 }
@@ -145,6 +154,42 @@ async function showPiped(site: Site, args: readonly string[]): Promise<Shown> {
     });
     child.stdin?.end(input);
   });
+}
+
+/**
+ * Runs a service at a place until Ctrl-C, which comes once something is shown, and returns its part of the transcript.
+ *
+ * @param options.until what is shown.
+ */
+export async function showService(
+  site: Site,
+  place: Place,
+  args: readonly string[],
+  { until }: { readonly until: string },
+): Promise<string> {
+  const title = `${titleOf(args, place)}, then Ctrl-C`;
+  if (place === 'piped') {
+    const [node = '', ...rest] = await programOf();
+    const env = { PATH: process.env['PATH'], ...envOf(site, rest.at(-1) ?? '') };
+    const child = spawn(node, [...rest, ...args], { cwd: site.folder, env });
+    let text = '';
+    let isStopped = false;
+    for (const [stream, mark] of [
+      [child.stdout, ''],
+      [child.stderr, '2> '],
+    ] as const)
+      createInterface({ input: stream }).on('line', (line) => {
+        text += `${mark}${line}\n`;
+        if (!isStopped && line.includes(until)) isStopped = child.kill('SIGINT');
+      });
+    const [status] = await once(child, 'close');
+    return partOf(title, { text: text.trimEnd(), status }, site);
+  }
+  await using terminal = await startOnTerminal(site, place, args);
+  await terminal.waitFor(until);
+  await terminal.press('C-c');
+  const status = await terminal.ended();
+  return partOf(title, { text: await terminal.screen(), status }, site);
 }
 
 /** A word as it is typed. */

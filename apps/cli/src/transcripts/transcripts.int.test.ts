@@ -12,7 +12,16 @@ import { createRunner, type RunCommand } from '../in-process.builders.ts';
 import { STOPS } from './ctrl-c.builders.ts';
 import { type StartedSite, startSite } from './site.builders.ts';
 import { type SlowDnsHost, startSlowDnsHost } from './slow-dns.builders.ts';
-import { openTranscript, PLACES, type Place, partOf, show, startOnTerminal, titleOf } from './transcript.builders.ts';
+import {
+  openTranscript,
+  PLACES,
+  type Place,
+  partOf,
+  show,
+  showService,
+  startOnTerminal,
+  titleOf,
+} from './transcript.builders.ts';
 import { drawGiven, showWriting } from './writing.builders.ts';
 
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -56,6 +65,13 @@ const READING: readonly string[] = [
   'version',
   'example-server --host 192.0.2.1 --port 8443',
 ];
+/** What is shown on a site of its own: keys and accounts that other parts do not use, and a service that finds nothing to do. */
+const OF_ITS_OWN: readonly string[] = [
+  'keygen manager',
+  'keygen loadbalancer',
+  'account rollover',
+  'aws bundle code.zip',
+];
 /** It names a day of the week, whose length moves the columns of a table. */
 const PIPED_ONLY = new Set(['plan']);
 /** For all of them on a machine that is busy. */
@@ -65,15 +81,11 @@ const SMALL = 3;
 
 /** What is not in the transcript, and why. A new command is in one of the two lists. */
 const NOT_SHOWN: Readonly<Record<string, string>> = {
-  'account:rollover': 'changes the key of an account that other parts use',
-  'aws:bundle': 'writes a file',
   'aws:template': 'prints a template, whatever the terminal',
   complete: 'is for shells',
   completion: 'is for shells',
   'conf:schema': 'prints a schema, whatever the terminal',
   inspect: 'needs a server',
-  keygen: 'prints a key',
-  run: 'serves until Ctrl-C',
 };
 
 /** An issuance that waits, as rows: its step, what the last look found, and how long it goes on. */
@@ -177,6 +189,15 @@ describe.skipIf(tmux.skip)(tmux.title('commands on terminals and in pipes'), () 
     const kept = await certbus(site.folder, ['cert', 'status', 'shop.test', '--json']);
     expect(resultOf(kept)).toMatchObject({ status: 'valid' });
   });
+
+  if (isFull)
+    test('on a site of its own read as the transcript says', { tags: 'full', timeout: LONG_MS }, async () => {
+      await using own = await startSite();
+      for (const place of PLACES) {
+        for (const command of OF_ITS_OWN) hold(await show(own, place, wordsOf(command)));
+        hold(await showService(own, place, ['run', '--port', '0'], { until: 'ready, at position' }));
+      }
+    });
 
   if (isFull)
     test('of commands that write read as the transcript says', { tags: 'full', timeout: 2 * LONG_MS }, async () => {
