@@ -1,4 +1,5 @@
 /** What errors of SQLite mean for a log. */
+import { dirname } from 'node:path';
 import { StoreError, type StoreErrorCode } from '../../errors.ts';
 import { describeFileProblem, fileProblemOf } from '../file-problem.ts';
 import { resultCode } from '../sqlite-codes.ts';
@@ -29,6 +30,10 @@ export function wrapSqliteError(path: string, error: unknown): unknown {
     return new StoreError('CERTBUS_STORE_ACCESS_DENIED', what, { cause: error });
   }
   if (number === undefined || !(error instanceof Error)) return error;
+  if (number === 14 && fileProblemOf(error, path) === 'missing') {
+    const what = `The bus ${path} cannot be made: the folder ${dirname(path)} does not exist. Make it, or correct the address.`;
+    return new StoreError('CERTBUS_STORE_ACCESS_DENIED', what, { cause: error });
+  }
   const [code, what] = MEANING[number] ?? (['CERTBUS_STORE_UNREACHABLE', `failed: ${error.message}`] as const);
   return new StoreError(code, `The bus ${path} ${what}.`, { cause: error });
 }

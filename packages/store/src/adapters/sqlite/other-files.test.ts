@@ -76,6 +76,14 @@ test.skipIf(isWindows)('a bus may have any name that a file can have', async () 
   await again.close();
 });
 
+test('creating a bus in a folder that is not there names the folder, as where a shell left a ~ as it is', async () => {
+  const missing = join(folder.path, '~');
+  await expect(openSqliteLog(join(missing, 'bus.db'), { create: true })).rejects.toMatchObject({
+    code: 'CERTBUS_STORE_ACCESS_DENIED',
+    message: expect.stringContaining(`the folder ${missing} does not exist. Make it, or correct the address.`),
+  });
+});
+
 test('creating a bus that exists opens it as it is', async () => {
   const path = await createBus();
   const log = await openSqliteLog(path, { create: true });
