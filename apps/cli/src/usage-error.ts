@@ -82,6 +82,8 @@ export function explainUsage(error: Error, command: CalledCommand): UsageError {
     const message = `"${flag}" is not a flag of "${command.name}".${like ? ` Did you mean "${like}"?` : ''}`;
     return { message, next: [help] };
   }
+  const lacking = Array.from(error.message.matchAll(/^\s*Missing required flag (\S+)$/gm), ([, name]) => `--${name}`);
+  if (lacking.length > 0) return { message: `"${command.name}" needs ${lacking.join(' and ')}.`, next: [help] };
   if (error.message.startsWith('Missing'))
     return { message: `"${command.name}" needs ${args.map((arg) => arg.toUpperCase()).join(' and ')}.`, next: [help] };
   if (error.message.startsWith('Unexpected argument'))

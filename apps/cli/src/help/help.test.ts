@@ -139,6 +139,8 @@ describe('a wrong command line', () => {
     ['cert:mk', ['a.test', '--wild'], '"--wild" is not a flag of "certbus cert mk". Did you mean "--wildcard"?'],
     ['cert:ls', ['--utterly-wrong'], '"--utterly-wrong" is not a flag of "certbus cert ls".'],
     ['cert:cat', [], '"certbus cert cat" needs ID.'],
+    ['manager:expel', ['vm'], '"certbus manager expel" needs --since.'],
+    ['cert:export', ['a.test'], '"certbus cert export" needs --out.'],
     ['bus:verify', ['x'], '"certbus bus verify" does not take "x".'],
     ['keygen', ['nonsense'], 'Expected nonsense to be one of: manager, loadbalancer, backup.'],
     ['cert:ls', ['--sort'], 'Flag --sort expects one of these values: expires, name, status, id.'],
