@@ -5,13 +5,20 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { LETS_ENCRYPT_LIMITS, type Solver } from '@certbus/acme';
 import { type AcmeServer, letsEncryptLimits, startAcmeServer } from '@certbus/acme-server';
-import { createIdentity, createOpener, parseIdentityFile, parseRootKey } from '@certbus/events';
+import {
+  createIdentity,
+  createManagerKey,
+  createOpener,
+  parseIdentityFile,
+  parseManagerKey,
+  parseRootKey,
+} from '@certbus/events';
 import { BEGINNING, type Commit, signRootEvent } from '@certbus/events/history';
 import { openBus } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import type { CampaignStatus, Manager, RunResult } from '../../index.ts';
+import { type CampaignStatus, type Manager, type RunResult, requestChange, signRequest } from '../../index.ts';
 import { createSite, type Site, withManager } from '../../issuance/manager.builders.ts';
 import { idle } from '../mass-renewal.builders.ts';
 
@@ -38,10 +45,10 @@ beforeEach(async () => {
 afterAll(() => folder.remove());
 
 /** Runs as another process of another manager would. */
-function asAnother<T>(run: (manager: Manager) => Promise<T>, solver: Solver = idle): Promise<T> {
+function asAnother<T>(run: (manager: Manager) => Promise<T>, solver: Solver = idle, who = site): Promise<T> {
   processes += 1;
   const fixed = { now: () => ca.clock.now(), limits: () => LETS_ENCRYPT_LIMITS, solvers: async () => solver };
-  return withManager(site, { holder: `process ${processes}`, ...fixed }, run);
+  return withManager(who, { holder: `process ${processes}`, ...fixed }, run);
 }
 
 const runOnce = (solver?: Solver): Promise<RunResult> => asAnother((manager) => manager.runOnce({ signal }), solver);
@@ -192,6 +199,67 @@ test('campaigns are shown as they stood at an instant, with what was expected th
   // The bus did not exist.
   expect(await look(new Date(0))).toEqual([]);
   expect((await look()).map(({ state }) => state)).toEqual(['cancelled']);
+});
+
+test('by issuer, a campaign replaces what that CA’s certificate issued, and nothing else', async () => {
+  await using second = await startAcmeServer({ validation: { alwaysValid: true }, now: () => ca.clock.now() });
+  const { directory, roots } = second;
+  const { authorities, ...config } = site.config as { readonly authorities: object };
+  const both = { ...authorities, second: { directory, roots, termsOfServiceAgreed: true } };
+  await asAnother((manager) => manager.configure({ ...config, authorities: both }));
+  const [own = ''] = await issue('own.test');
+  const other = await asAnother((manager) => manager.issue({ names: ['other.test'], authority: 'second' }, { signal }));
+  const issuers = await asAnother(async (manager) => {
+    await manager.refresh();
+    return [own, other.certificateId].map((id) => manager.certificate(id).current?.issuers[0] ?? '');
+  });
+  expect(new Set(issuers).size).toBe(2);
+  for (const [index, certificateId] of [own, other.certificateId].entries()) {
+    const { campaignId } = await start({ issuer: issuers[index] });
+    expect(await runOnce()).toMatchObject({ due: 1, outcomes: [{ certificateId, outcome: 'renewed' }] });
+    expect(await status(campaignId)).toMatchObject({ state: 'completed', certificates: 1 });
+  }
+  expect(
+    await asAnother((manager) => manager.startCampaign({ predicate: { issuer: 'A'.repeat(43) } }, { signal })),
+  ).toBeUndefined();
+});
+
+/** Makes another manager of the bus, with the root key at hand. */
+async function addManager(name: string): Promise<Site> {
+  const managerKey = await createManagerKey();
+  const { recipient } = await parseIdentityFile(managerKey);
+  const manager = { name, signingKey: parseManagerKey(managerKey).signer.publicKey, recipient };
+  await asAnother(async (alice) => {
+    const request = await requestChange(await alice.rootState(), site.trust.busId, { kind: 'add-manager', manager });
+    if (!request) throw new TypeError('it is one already');
+    const { rootSequence } = alice.checkpoint;
+    await alice.appendChange(signRequest(request, { root: parseRootKey(site.rootKey), rootSequence }));
+  });
+  return { ...site, managerKey };
+}
+
+test('by manager, a campaign replaces what it obtained or made the key of since then, also where another one completed the order', async () => {
+  await issue('before.test');
+  const bob = await addManager('bob');
+  const asBob = <T>(run: (manager: Manager) => Promise<T>) => asAnother(run, idle, bob);
+  const [early] = [await asBob((manager) => manager.issue({ names: ['early.test'] }, { signal }))];
+  const { position } = await asBob(async ({ checkpoint }) => checkpoint);
+  const { certificateId: late } = await asBob((manager) => manager.issue({ names: ['late.test'] }, { signal }));
+  // Bob's order is broken off, and alice completes it with the key that bob made.
+  const stop = new AbortController();
+  const onProgress = ({ step }: { readonly step: string }) => step === 'order' && stop.abort(new Error('gone'));
+  const begun = asBob((manager) => manager.issue({ names: ['begun.test'] }, { signal: stop.signal, onProgress }));
+  await expect(begun).rejects.toThrow('gone');
+  const [completed = ''] = await issue('begun.test', 'honest.test');
+
+  const since = await start({ obtainedBy: 'bob', obtainedSince: position + 1 });
+  expect(since.certificates).toBe(2);
+  const { outcomes } = await runOnce();
+  expect(outcomes.map(({ certificateId }) => certificateId).sort()).toEqual([late, completed].sort());
+  expect(await status(since.campaignId)).toMatchObject({ state: 'completed', done: 2 });
+  // Without a position everything of bob's that is left; alice has obtained the two meanwhile.
+  await start({ obtainedBy: 'bob' });
+  expect(await runOnce()).toMatchObject({ due: 1, outcomes: [{ certificateId: early.certificateId }] });
 });
 
 test('a pace is kept by all managers together, the next run is when there is room, and what is cancelled stays as it is', async () => {
