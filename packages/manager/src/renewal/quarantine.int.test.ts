@@ -88,12 +88,16 @@ test('a domain that is gone is set aside by the second look, no order is spent o
 test('silence and failures of DNS set nothing aside, and do not end a quarantine', async () => {
   const site = await newSite();
   await issueAndAge(site, ['one.test']);
-  dns.fail('one.test', 'SERVFAIL');
-  // The order is tried, and fails as any other: the CA hears nothing either.
-  expect((await run(site))['one.test']).toMatchObject({ outcome: 'failed' });
-  dns.fail('one.test', undefined);
+  for (const failure of ['SERVFAIL', 'silence'] as const) {
+    dns.fail('one.test', failure);
+    const before = ca.orderCount;
+    // The order is tried, and fails as any other: the CA hears nothing either.
+    expect((await run(site))['one.test']).toMatchObject({ outcome: 'failed' });
+    expect(ca.orderCount).toBe(before + 1);
+    dns.fail('one.test', undefined);
+    ca.clock.advance(DAY_MS);
+  }
   drop('one.test');
-  ca.clock.advance(DAY_MS);
   expect((await run(site))['one.test']).toMatchObject({ outcome: 'postponed' });
   ca.clock.advance(DAY_MS);
   expect((await run(site))['one.test']).toMatchObject({ outcome: 'quarantined' });
@@ -218,6 +222,17 @@ test('at the floor one order is tried in spite of it, and only one', async () =>
 
 test('with "quarantine": false every order is tried', async () => {
   const site = await newSite({ quarantine: false });
+  await issueAndAge(site, ['one.test']);
+  bar('one.test');
+  const orders = ca.orderCount;
+  expect((await run(site))['one.test']).toMatchObject({ outcome: 'failed' });
+  expect(ca.orderCount).toBe(orders + 1);
+});
+
+test('where no resolver is configured nothing is looked at before a renewal', async () => {
+  const site = await newSite();
+  const { http01: _, ...silent } = site.config as { readonly http01: object };
+  await withNewManager(site, { holder: '' }, (manager) => manager.configure(silent));
   await issueAndAge(site, ['one.test']);
   bar('one.test');
   const orders = ca.orderCount;
