@@ -2,10 +2,19 @@
 import { fileURLToPath } from 'node:url';
 import { type Benchmark, type Figure, quantile } from './figure.ts';
 import { runOnQuietFleet } from './fleet-site.ts';
-import type { IdleCost } from './manager-idle-process.ts';
 import { prepareFleet } from './prepared-fleet.ts';
 
-const PROGRAM = fileURLToPath(new URL('./manager-idle-process.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./manager-idle-process.mjs', import.meta.url));
+
+/** What a run cost that had nothing to do. */
+interface IdleCost {
+  /** Of all threads, from opening the manager to the end of the run. */
+  readonly cpuSeconds: number;
+  /** The longest turn of the event loop in the run. */
+  readonly stallMs: number;
+  /** The most that the process ever held. */
+  readonly rssMegabytes: number;
+}
 
 /**
  * `manager.idle`: `runOnce` over certificates of which none is due, at a CA that does not say when it wants certificates renewed, which each run finds in its
