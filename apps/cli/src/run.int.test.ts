@@ -62,6 +62,29 @@ test.skipIf(!hasIPv6)('an IPv6 address is taken with and without brackets, and s
   }
 });
 
+test('the watchdog of its unit hears from it until it stops', async () => {
+  // Systemd's program in the double of one that stops the service once it was told that it is alive.
+  const told = `${site}/alive`;
+  mkdirSync(`${site}/watch`);
+  const pid = '$(echo "$1" | cut -d= -f2)';
+  const stop = `case "$2" in WATCHDOG=1) test -e "$0.done" || { touch "$0.done"; kill -INT ${pid}; } ;; esac`;
+  writeFileSync(`${site}/watch/systemd-notify`, `#!/bin/sh\necho "$2" >> ${told}\n${stop}\n`);
+  chmodSync(`${site}/watch/systemd-notify`, 0o755);
+  const watched = { ...env, PATH: `${site}/watch:${process.env['PATH']}`, WATCHDOG_USEC: '200000' };
+  const { status } = await certbus(site, ['run', '--no-pages'], { env: watched });
+  expect(status).toBe(0);
+  const states = readFileSync(told, 'utf8').trim().split('\n');
+  expect(states[0]).toBe('READY=1');
+  expect(new Set(states)).toEqual(new Set(['READY=1', 'WATCHDOG=1', 'STOPPING=1']));
+});
+
+test('with --host its pages are on that address', async () => {
+  const args = ['run', '--host', 'localhost', '--port', '0'];
+  const { status, stderr } = await certbus(site, args, { env, interruptAt: 'ready, at position' });
+  expect(status).toBe(0);
+  expect(stderr).toMatch(/health and metrics on http:\/\/localhost:\d+/);
+});
+
 test('a port that is taken is said at the start, and without pages none is needed', async () => {
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));

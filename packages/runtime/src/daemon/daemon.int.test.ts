@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -157,6 +158,56 @@ test('what another manager leaves on the bus is taken up at once, and what it co
     });
     await checkedIn.promise;
   });
+});
+
+/** Whether this machine has an IPv6 address of its own. */
+const hasIPv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
+
+test.skipIf(!hasIPv6)('its pages are on the address that it was given, and on no other (needs ::1)', async () => {
+  const urlOf = (lines: readonly string[]) => /http:\/\/\S+/.exec(lines.join('\n'))?.[0] ?? '';
+  const read = async (url: string) => (await fetch(`${url}/metrics`)).text();
+  const hosts = [undefined, '::1'] as const;
+  for (const host of hosts)
+    await site.run('one', { port: 0, host }, async (lines) => {
+      await expect.poll(() => urlOf(lines)).not.toBe('');
+      const { port, hostname } = new URL(urlOf(lines));
+      const [own, other] = host ? ['[::1]', '127.0.0.1'] : ['127.0.0.1', '[::1]'];
+      expect(hostname).toBe(own);
+      expect(await read(`http://${own}:${port}`)).toContain('certbus_manager_position');
+      await expect(read(`http://${other}:${port}`)).rejects.toThrow('fetch failed');
+    });
+});
+
+/** A DNS host that takes values and never answers a request to take one away; resolves with where it is, and when it was asked for each. */
+async function startHangingDnsHost() {
+  const [presented, asked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const server = createServer((request, response) => {
+    if (request.url === '/cleanup') return asked.resolve();
+    response.end(() => presented.resolve());
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url, presented: presented.promise, asked: asked.promise };
+}
+
+test('a daemon that is stopped while its DNS host hangs gives its claims back all the same, and ends', async () => {
+  await site.issue(['hangs.test']);
+  const host = await startHangingDnsHost();
+  await site.manage('seed', async (manager) => {
+    const stored = await manager.configuration();
+    const writing = { provider: 'httpreq', url: host.url };
+    const dns = [{ zones: ['*'], ...writing, resolver: [site.dns.address], nameServers: false }];
+    await manager.configure({ ...(stored?.json as object), dns });
+  });
+  site.advance(100 * HOUR_MS);
+  // Nothing comes to be in DNS, so it waits for that when it is stopped.
+  await site.run('one', {}, () => host.presented);
+  await host.asked;
+  expect((await site.events()).at(-1)).toMatchObject({ type: 'IssuanceReleased' });
 });
 
 test('it sleeps until something is due, and renews it then', async () => {

@@ -118,7 +118,7 @@ export async function runDaemon(environment: Environment, options: DaemonOptions
       metrics.measure(manager, now);
       const health = createHealth(manager, now);
       const pages = port === undefined ? undefined : await openPages(health.report, { port, metrics: registry, host });
-      if (pages) log(`health and metrics on http://${host.includes(':') ? `[${host}]` : host}:${pages.port}`, 'info');
+      if (pages) log(`health and metrics on ${pages.url}`, 'info');
       try {
         using _watchdog = startWatchdog();
         await notifySystemd('READY=1');

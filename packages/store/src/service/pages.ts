@@ -30,6 +30,8 @@ export interface HealthReport {
 /** Pages that are served. */
 export interface Pages {
   readonly port: number;
+  /** Where they are, such as `http://[::1]:9780`. */
+  readonly url: string;
   /** Ends all connections and stops. */
   close(): Promise<void>;
 }
@@ -78,8 +80,10 @@ export async function openPages(
   const { createServer } = process.getBuiltinModule('node:http');
   const server = createServer((request, response) => void answer(request, response)).unref();
   await once(server.listen(port, host), 'listening');
+  const { port: taken } = server.address() as AddressInfo;
   return {
-    port: (server.address() as AddressInfo).port,
+    port: taken,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${taken}`,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
