@@ -79,6 +79,17 @@ test.each([
     'dynamodb://certs/prod?region=us-gov-west-1&account=123456789012',
     'arn:aws-us-gov:dynamodb:us-gov-west-1:123456789012:table/certs',
   ],
+  ...[
+    ['cn-northwest-1', 'aws-cn'],
+    ['eusc-de-east-1', 'aws-eusc'],
+    ['us-iso-west-1', 'aws-iso'],
+    ['us-isob-east-1', 'aws-iso-b'],
+    ['eu-isoe-west-1', 'aws-iso-e'],
+    ['us-isof-south-1', 'aws-iso-f'],
+  ].map(([region, partition]) => [
+    `dynamodb://certs/prod?region=${region}&account=123456789012`,
+    `arn:${partition}:dynamodb:${region}:123456789012:table/certs`,
+  ]),
 ])('the table of %s is %s to DynamoDB', (text, name) => {
   const address = parseAddress(text);
   expect(address.kind === 'dynamodb' && tableNameOf(address)).toBe(name);

@@ -86,10 +86,20 @@ export function formatAddress(address: BusAddress): string {
   return `dynamodb://${address.table}/${stream}${query}`;
 }
 
+/** How regions of other partitions than `aws` begin (AWS SDKs, partitions). */
+const PARTITIONS: Readonly<Record<string, string>> = {
+  'cn-': 'aws-cn',
+  'us-gov-': 'aws-us-gov',
+  'eusc-': 'aws-eusc',
+  'us-iso-': 'aws-iso',
+  'us-isob-': 'aws-iso-b',
+  'eu-isoe-': 'aws-iso-e',
+  'us-isof-': 'aws-iso-f',
+};
+
 /** The partition of a region's ARNs. */
 function partitionOf(region: string): string {
-  if (region.startsWith('cn-')) return 'aws-cn';
-  return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
+  return Object.entries(PARTITIONS).find(([beginning]) => region.startsWith(beginning))?.[1] ?? 'aws';
 }
 
 /** A table as DynamoDB's requests name it: in another account by its ARN, else by its name. */
