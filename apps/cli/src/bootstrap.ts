@@ -1,7 +1,7 @@
 /** Makes the store of a bus, for `certbus bus bootstrap`. */
 import type { Policies } from '@certbus/lambda/policies';
 import { parseCheckpointReference, parseReference } from '@certbus/runtime/local';
-import { type ArchiveAddress, parseAddress, parseArchiveAddress } from '@certbus/store';
+import { type ArchiveAddress, parseAddress, parseArchiveAddress, tableNameOf } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
 import type { Outgoing } from '@certbus/store/outgoing';
 import { CliError } from './errors.ts';
@@ -81,12 +81,15 @@ function archivePlace(address: ArchiveAddress | undefined, tableArn: string) {
   return { bucketArn: `arn:${partition(tableArn)}:s3:::${address.bucket}`, prefix: address.prefix };
 }
 
-/** Makes the store that an address names, where it is not there; for a table the policies of those who use it. */
+/**
+ * Makes the store that an address names, where it is not there; for a table the policies of those who use it. A table of another account is not
+ * made: with these credentials it would be another one of the same name, in this account.
+ */
 export async function bootstrap(
   address: string,
   request: PolicyRequest,
   { outgoing, signal }: BootstrapOptions,
-): Promise<{ policies: Policies | undefined }> {
+): Promise<{ policies: Policies | undefined; account: string | undefined }> {
   check(request);
   const place = parseAddress(address);
   const archive = request.archive ? parseArchiveAddress(request.archive) : undefined;
@@ -96,13 +99,13 @@ export async function bootstrap(
   const identity = request.identity === undefined ? undefined : parseReference(request.identity, '--identity');
   if (place.kind !== 'dynamodb') {
     await (await openLog(place, { create: true, signal })).close();
-    return { policies: undefined };
+    return { policies: undefined, account: undefined };
   }
   const { bootstrapTable } = await import('@certbus/store/dynamodb');
   const { createPolicies, secretArn } = await import('@certbus/lambda/policies');
-  const { table, stream, region, endpoint } = place;
+  const { table, stream, region, endpoint, account } = place;
   const options = { table, outgoing, signal, ...(region ? { region } : {}), ...(endpoint ? { endpoint } : {}) };
-  const { tableArn } = await bootstrapTable(options);
+  const { tableArn } = account === undefined ? await bootstrapTable(options) : { tableArn: tableNameOf(place) };
   const arnsOf = (service: 'ssm' | 'secretsmanager') =>
     secrets.filter((secret) => secret.service === service).map((secret) => secretArn(secret, tableArn));
   const policies = createPolicies({
@@ -118,5 +121,5 @@ export async function bootstrap(
     keyArn: request.kmsKey,
     accounts: request.accounts,
   });
-  return { policies };
+  return { policies, account };
 }

@@ -376,6 +376,17 @@ describe.skipIf(dynamoDb.skip)(dynamoDb.title('a table'), () => {
       identityArn: `arn:aws:ssm:${region}:${account}:parameter/certbus/prod/acm-identity`,
     };
     expect(JSON.parse(acm.stdout)).toEqual(createPolicies(place).acm);
+    // The same address as a load balancer of another account has it: a table of that name is not made with what it has.
+    const elsewhere = `${address.replace('//certbus/', '//elsewhere/')}&account=210987654321`;
+    const other = await certbus(site, ['bus', 'bootstrap', elsewhere, '--policy', 'load-balancer'], { env });
+    expect(other).toMatchObject({ status: 0, stderr: expect.stringContaining('in account 210987654321') });
+    expect(JSON.parse(other.stdout).Statement[0].Resource).toBe(
+      'arn:aws:dynamodb:eu-central-1:210987654321:table/elsewhere',
+    );
+    const made = elsewhere.replace('&account=210987654321', '');
+    expect(await certbus(site, ['bus', 'verify'], { env: { ...env, CERTBUS_BUS: made } })).toMatchObject({
+      stderr: expect.stringContaining('does not exist in this account and region'),
+    });
     const wrong = [
       ['--policy', 'table'],
       ['--policy', 'acm'],

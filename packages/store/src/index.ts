@@ -1,5 +1,5 @@
 /** The log port, and what is written once for all logs: buses, transactions, following, archives, recovery. */
-export { type BusAddress, formatAddress, parseAddress, resolveAddress } from './address.ts';
+export { type BusAddress, formatAddress, parseAddress, resolveAddress, tableNameOf } from './address.ts';
 export { type ArchiveAddress, parseArchiveAddress } from './archive/address.ts';
 export { type ArchivedRange, archiveRange, createArchiveReader, RANGE_COMMITS } from './archive/archive.ts';
 export type { ArchivePlace, PlaceOptions } from './archive/place.ts';

@@ -30,7 +30,7 @@ export default class BusBootstrap extends BaseCommand {
 
   static override summary = 'Make the store of a bus, and print the AWS policies for who uses it.';
   static override description =
-    'For DynamoDB: a table with on-demand billing, point-in-time recovery and deletion protection. One that is there is left as it is, its protection switched on. The bus itself is made by "certbus init".';
+    'For DynamoDB: a table with on-demand billing, point-in-time recovery and deletion protection. One that is there is left as it is, its protection switched on. Where the address names another account, no table is made. The bus itself is made by "certbus init".';
   static override examples = [
     '<%= config.bin %> <%= command.id %> "dynamodb://certbus/prod?region=eu-central-1"',
     '<%= config.bin %> <%= command.id %> --archive s3://my-bucket/certbus',
@@ -93,8 +93,12 @@ export default class BusBootstrap extends BaseCommand {
       kmsKey: flags['kms-key'],
       accounts: flags.account ?? [],
     };
-    const { policies } = await bootstrap(address, request, { outgoing, signal: this.signal });
-    this.progress(`the store of ${address} is there`);
+    const { policies, account } = await bootstrap(address, request, { outgoing, signal: this.signal });
+    this.progress(
+      account === undefined
+        ? `the store of ${address} is there`
+        : `the table of ${address} is in account ${account}, which has to make it: nothing was looked at there`,
+    );
     if (policies) this.log(JSON.stringify(this.#wanted(policies, flags.policy), undefined, 2));
     return { bus: address, policies };
   }
