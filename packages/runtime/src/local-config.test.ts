@@ -74,6 +74,12 @@ describe('the local configuration is looked for', () => {
   });
 });
 
+test('a key that is nowhere is missed by the names of both of its variables', () => {
+  const { folder } = newSite();
+  const message = 'neither CERTBUS_IDENTITY nor CERTBUS_IDENTITY_FILE is set';
+  expect(() => read(folder).identity()).toThrow(refusal('CERTBUS_CLI_CONFIG_MISSING', message));
+});
+
 test('an empty variable is not set', () => {
   const { folder, path } = newSite();
   const names = ['CONFIG', 'BUS', 'TRUST', 'ARCHIVE', 'MANAGER_KEY', 'MANAGER_KEY_FILE', 'ROOT_KEY', 'IDENTITY_FILE'];

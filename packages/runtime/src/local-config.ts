@@ -134,11 +134,12 @@ export const KEY_NAMES: Readonly<Record<KeyName['field'], string>> = {
   identity: KEYS.identity.what,
 };
 
-function missing({ path, isThere, env, cwd }: Found, what: string, variable: string): RuntimeError {
+function missing({ path, isThere, env, cwd }: Found, what: string, variables: readonly string[]): RuntimeError {
   const file = isThere
     ? `${path} does not name one`
     : `there is no ${CONFIG_FILE} (looked for ${configPlaces({ env, cwd }).join(', ')})`;
-  const message = `${what} is not configured: ${file}, and ${variable} is not set. Run "certbus init" first, or name the file with --config.`;
+  const unset = variables.length > 1 ? `neither ${variables.join(' nor ')} is set` : `${variables.join()} is not set`;
+  const message = `${what} is not configured: ${file}, and ${unset}. Run "certbus init" first, or name the file with --config.`;
   return new RuntimeError('CERTBUS_CLI_CONFIG_MISSING', message);
 }
 
@@ -173,7 +174,7 @@ function keyPlace(
 function keyText(found: Found, key: KeyName): string {
   const { variable, what } = key;
   const place = keyPlace(found, key);
-  if (!place) throw missing(found, what, `${variable}_FILE`);
+  if (!place) throw missing(found, what, [variable, `${variable}_FILE`]);
   return 'text' in place ? place.text : readKeyFile(place.file, what);
 }
 
@@ -181,7 +182,7 @@ function busAddress(found: Found): string {
   const { fields, path, env, cwd } = found;
   const bus = env['CERTBUS_BUS'];
   const field = textField(fields, 'bus', path);
-  if (!bus && !field) throw missing(found, 'The bus', 'CERTBUS_BUS');
+  if (!bus && !field) throw missing(found, 'The bus', ['CERTBUS_BUS']);
   return bus ? resolveAddress(bus, cwd) : resolveAddress(field ?? '', dirname(path));
 }
 
@@ -190,7 +191,7 @@ function trustLine(found: Found): { readonly text: string } | { readonly file: s
   const { fields, path, env, cwd } = found;
   const field = textField(fields, 'trust', path);
   const trust = env['CERTBUS_TRUST'] || field;
-  if (!trust) throw missing(found, 'The trust file', 'CERTBUS_TRUST');
+  if (!trust) throw missing(found, 'The trust file', ['CERTBUS_TRUST']);
   // A byte order mark of Windows may come first.
   if (trust.trimStart().startsWith('certbus1 ')) return { text: trust };
   return { file: env['CERTBUS_TRUST'] ? resolve(cwd, trust) : inFolder(found, trust) };
