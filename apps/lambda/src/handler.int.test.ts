@@ -1,7 +1,8 @@
 /** Tests of the function as its archive has it, in AWS's emulator of Lambda, against doubles of AWS and under the policy of its role. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createManagerKey, open, parseIdentityFile } from '@certbus/events';
+import { createManagerKey, open, parseIdentityFile, parseRootKey, parseTrust } from '@certbus/events';
+import { recordRestored } from '@certbus/manager';
 import { openLog } from '@certbus/store/open';
 import {
   findSecrets,
@@ -491,6 +492,70 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     await log.close();
     expect(await invoke(cold)).toMatchObject({ due: 0, failed: 0, position });
     await cold.stop();
+  });
+
+  test('a table that was put back to an earlier time is refused, warm and cold, until the root has said so', async () => {
+    const { stream } = site.place;
+    const address = site.variables['CERTBUS_BUS'] ?? '';
+    const warm = await start({});
+    const [id] = await makeDue('restored.example.test');
+    const { position } = await invoke(warm);
+    site.actAs('thief', { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] });
+    const log = await openLog(address);
+    const lost = (await log.read(stream, position - 2, { consistent: true })).commits;
+    expect(lost).toHaveLength(2);
+    for (const each of lost.toReversed())
+      await log.maintenance?.replace(stream, each.position, { found: each.bytes, bytes: undefined });
+    const cold = await start({});
+    for (const emulator of [warm, cold, warm])
+      expect(await invoke(emulator)).toMatchObject({ errorType: 'HistoryError' });
+    const trust = parseTrust(site.variables['CERTBUS_TRUST'] ?? '');
+    await recordRestored(log, stream, { trust, root: parseRootKey(site.rootKey) });
+    await log.close();
+    for (const emulator of [warm, cold]) expect(await invoke(emulator)).toMatchObject({ failed: 0, warnings: [] });
+    // Its claim came back with the earlier state, and lapses.
+    const later = await start({ variables: LATER });
+    await invoke(later);
+    expect(await invoke(later)).toMatchObject({ due: 0, failed: 0 });
+    const certificate = await site.manage(async (manager) => manager.state.certificate(id ?? ''));
+    expect(certificate?.revoked).toBe(false);
+    await Promise.all([warm, cold, later].map((each) => each.stop()));
+  });
+
+  test('a table that is empty, is not there, or is one of another region is a clear error', async () => {
+    const lines: string[] = [];
+    const address = site.variables['CERTBUS_BUS'] ?? '';
+    const name = site.place.tableArn.split('/')[1] ?? '';
+    const empty = `empty-${crypto.randomUUID()}`;
+    site.actAs('administrator', {
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Action: ['dynamodb:*', 'ssm:*', 's3:*'], Resource: '*' }],
+    });
+    await (await openLog(address.replace(name, empty), { create: true })).close();
+    const fail = async (variables: Readonly<Record<string, string>>) => {
+      const TMPDIR = join(site.folder, crypto.randomUUID());
+      const handler = createHandler({
+        variables: { ...site.variables, TMPDIR, ...variables },
+        write: (line) => lines.push(line),
+      });
+      await expect(handler({})).rejects.toThrow();
+      return JSON.parse(lines.at(-1) ?? '').message;
+    };
+    const at = (from: string, to: string) => ({ CERTBUS_BUS: address.replace(from, to) });
+    const inEmpty = at(name, empty);
+    const isEmpty = /^CERTBUS_STORE_NOT_FOUND: There is no bus at .*: its stream is empty/;
+    const isNotThere = /^CERTBUS_STORE_NOT_FOUND: .* does not exist in this account and region/;
+    // Also where there is no checkpoint or archive to know the bus by, and with the line breaks of the template.
+    expect(await fail(inEmpty)).toMatch(isEmpty);
+    expect(await fail({ ...inEmpty, CERTBUS_CHECKPOINT: '', CERTBUS_ARCHIVE: '' })).toMatch(isEmpty);
+    const CERTBUS_TRUST = site.variables['CERTBUS_TRUST']?.replaceAll('\n', '\\n') ?? '';
+    expect(await fail({ ...inEmpty, CERTBUS_TRUST })).toMatch(isEmpty);
+    expect(await fail(at('/prod?', '/other?'))).toMatch(isEmpty);
+    expect(await fail(at(name, 'not-there'))).toMatch(isNotThere);
+    expect(await fail(at('region=eu-central-1', 'region=us-east-1'))).toMatch(isNotThere);
+    for (const variable of ['CERTBUS_BUS', 'CERTBUS_TRUST', 'CERTBUS_MANAGER_KEY'])
+      expect(await fail({ [variable]: '' })).toMatch(new RegExp(`^CERTBUS_CLI_CONFIG_MISSING: .*${variable} `));
+    site.actAs('certbus-manager', site.policies.manager);
   });
 
   /** Texts of all that is sealed on the bus: for the manager, or for load balancers. */

@@ -37,6 +37,8 @@ export interface Site extends AsyncDisposable {
   readonly place: PolicyPlace;
   readonly policies: Policies;
   readonly managerKey: string;
+  /** Text of the root key. */
+  readonly rootKey: string;
   /** Text of a load balancer's identity. */
   readonly identity: string;
   readonly folder: string;
@@ -98,7 +100,7 @@ export async function createSite({
   await (await openLog(address, { create: true })).close();
   actAs('certbus-manager', policies.manager);
   const log = await openLog(address, { create: true });
-  const { managerKey, identity, trust } = await beginTestBus(log, STREAM, { manager: 'lambda' });
+  const { managerKey, rootKey, identity, trust } = await beginTestBus(log, STREAM, { manager: 'lambda' });
   await log.close();
   await account.putParameter(KEY, managerKey);
   const variables = {
@@ -121,7 +123,21 @@ export async function createSite({
   });
   await manage((manager) => manager.configure(configuration({})));
   return {
-    ...{ account, ca, route53, place, policies, managerKey, identity, folder, variables, configuration, actAs, manage },
+    ...{
+      account,
+      ca,
+      route53,
+      place,
+      policies,
+      managerKey,
+      rootKey,
+      identity,
+      folder,
+      variables,
+      configuration,
+      actAs,
+      manage,
+    },
     async [Symbol.asyncDispose]() {
       for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_REGION']) {
         if (before[name] === undefined) delete process.env[name];
