@@ -8,6 +8,7 @@ test.each([
     'arn:aws:sts::123456789012:assumed-role/manager/certbus lacks dynamodb:PutItem on arn:aws:dynamodb:eu-central-1:123456789012:table/certbus',
   ],
   ['User: me is not authorized to perform: route53:ListHostedZones', 'me lacks route53:ListHostedZones'],
+  ['KMS key access denied error.', 'AWS says: KMS key access denied error'],
   ['Access Denied', undefined],
 ])('%s', (message, denial) => {
   expect(describeDenial(new Error(message))).toBe(denial);

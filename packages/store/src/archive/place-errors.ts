@@ -45,8 +45,16 @@ const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   ],
   ExpiredToken: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they have expired'],
   CredentialsProviderError: ['CERTBUS_STORE_ACCESS_DENIED', 'needs AWS credentials, and none were found here'],
+  RequestTimeTooSkewed: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses the request: the clock of this machine is wrong'],
   SlowDown: ['CERTBUS_STORE_THROTTLED', 'is throttling'],
 };
+
+/** Errors of S3 where the KMS key of a bucket is disabled, about to be deleted, or gone ("Error responses", `KMS.DisabledException` and others). */
+const OF_KMS = /^KMS\./;
+const KMS_KEY = [
+  'CERTBUS_STORE_ACCESS_DENIED',
+  'is encrypted with a KMS key that cannot be used: look at the state and the policy of that key',
+] as const satisfies readonly [StoreErrorCode, string];
 
 /** Turns an error of a disk or of S3 into what it means for an archive. An unknown one counts as an outage. */
 export function wrapPlaceError(place: string, error: unknown): StoreError {
@@ -63,9 +71,11 @@ export function wrapPlaceError(place: string, error: unknown): StoreError {
     return new StoreError('CERTBUS_STORE_ACCESS_DENIED', what, { cause: error });
   }
   const names = error instanceof Error ? [error.name, 'code' in error ? String(error.code) : ''] : [];
-  const known = names.map((name) => MEANING[name]).find((meaning) => meaning !== undefined);
+  const known = names
+    .map((name) => MEANING[name] ?? (OF_KMS.test(name) ? KMS_KEY : undefined))
+    .find((meaning) => meaning !== undefined);
   const [code, what] = known ?? (['CERTBUS_STORE_UNREACHABLE', `could not be reached: ${message}`] as const);
-  const denial = describeDenial(error);
+  const denial = known && describeDenial(error);
   const whole = denial ? `${what}. ${denial}` : what;
   return new StoreError(code, `The archive at ${place} ${whole}.`, { cause: error });
 }

@@ -64,8 +64,9 @@ export function wrapDynamoDbError(table: string, error: unknown): StoreError {
     const what = `The DynamoDB table "${table}" needs AWS credentials: ${login}.`;
     return new StoreError('CERTBUS_STORE_ACCESS_DENIED', what, { cause: error });
   }
-  const [code, what] = MEANING[name] ?? (['CERTBUS_STORE_UNREACHABLE', `could not be reached: ${message}.`] as const);
-  const denial = describeDenial(error);
+  const known = MEANING[name];
+  const [code, what] = known ?? (['CERTBUS_STORE_UNREACHABLE', `could not be reached: ${message}.`] as const);
+  const denial = known && describeDenial(error);
   const whole = denial ? `${what} ${denial}.` : what;
   return new StoreError(code, `The DynamoDB table "${table}" ${whole}`, { cause: error });
 }

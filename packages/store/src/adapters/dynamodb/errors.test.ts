@@ -1,0 +1,20 @@
+/** Tests of what errors of DynamoDB mean for a table. */
+import { expect, test } from 'vitest';
+import { wrapDynamoDbError } from './errors.ts';
+
+test('a table whose KMS key cannot be used is denied, with what AWS says of the key', () => {
+  const error = Object.assign(new Error('KMS key access denied error.'), { name: 'AccessDeniedException' });
+  expect(wrapDynamoDbError('certbus', error)).toMatchObject({
+    code: 'CERTBUS_STORE_ACCESS_DENIED',
+    message:
+      'The DynamoDB table "certbus" cannot be used with these credentials: look at the policy. AWS says: KMS key access denied error.',
+  });
+});
+
+test('what is not known is said once', () => {
+  const error = Object.assign(new Error('The KMS key is away'), { name: 'NewException' });
+  expect(wrapDynamoDbError('certbus', error)).toMatchObject({
+    code: 'CERTBUS_STORE_UNREACHABLE',
+    message: 'The DynamoDB table "certbus" could not be reached: The KMS key is away.',
+  });
+});
