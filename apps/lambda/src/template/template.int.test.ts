@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deployStack, lintTemplates, type Moto, requirePart, startMoto, temporaryFolder } from 'certbus-services';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createPolicies } from '../policies/index.ts';
 import { TEMPLATE } from './template.ts';
 
@@ -31,6 +31,45 @@ describe.skipIf(part.skip)(part.title('the template'), () => {
     expect(none).toEqual([]);
     const findings = some.join('\n').toLowerCase();
     for (const what of ['901', 'billingmod', 'putevents']) expect(findings).toContain(what);
+  });
+
+  test("with a KMS key of one's own the archive is encrypted by it, and each role can use it", async () => {
+    const own = await startMoto();
+    onTestFinished(() => own.stop());
+    const scope = `Credential=AKIAALLROLES/20260101/${region}/kms/aws4_request`;
+    const made = await fetch(own.endpoint, {
+      method: 'POST',
+      headers: {
+        authorization: `AWS4-HMAC-SHA256 ${scope}, SignedHeaders=host, Signature=x`,
+        'content-type': 'application/x-amz-json-1.1',
+        'x-amz-target': 'TrentService.CreateKey',
+      },
+      body: '{}',
+    });
+    const keyArn = ((await made.json()) as { readonly KeyMetadata: { readonly Arn: string } }).KeyMetadata.Arn;
+    expect(keyArn).toMatch(/^arn:aws:kms:eu-central-1:123456789012:key\//);
+    const stack = await deployStack(own, write('kms.json', TEMPLATE), {
+      region,
+      parameters: { Trust: 'certbus1 BUS ROOT', CodeBucket: 'code', KmsKey: keyArn, AcmCertificates: '*' },
+    });
+    // moto makes no table of a template encrypted: the tests of the text hold that.
+    expect(stack.encryption.ServerSideEncryptionConfiguration.Rules).toMatchObject([
+      { ApplyServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: keyArn } },
+    ]);
+    const policies = createPolicies({
+      tableArn: stack.table.Table.TableArn,
+      stream: 'prod',
+      archive: { bucketArn: `arn:aws:s3:::${stack.resources.Archive}`, prefix: 'certbus/prod' },
+      parameterArns: [`arn:aws:ssm:${region}:123456789012:parameter/certbus/prod/manager-key`],
+      checkpointArn: `arn:aws:ssm:${region}:123456789012:parameter/certbus/prod/checkpoint`,
+      identityArn: `arn:aws:ssm:${region}:123456789012:parameter/certbus/prod/acm-identity`,
+      keyArn,
+    });
+    expect(stack.rolePolicies.certbus).toEqual(policies.manager);
+    expect(stack.loadBalancerPolicy).toEqual(policies.loadBalancer);
+    expect(stack.acm.rolePolicies.certbus).toEqual(policies.acm);
+    for (const { Statement } of [policies.manager, policies.loadBalancer, policies.acm ?? policies.operator])
+      expect(Statement.at(-1)).toMatchObject({ Sid: 'CertBusKey', Resource: keyArn });
   });
 
   test('is deployed, each resource as its own service has it', async () => {
