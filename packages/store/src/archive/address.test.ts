@@ -10,6 +10,10 @@ test.each([
     's3://my-bucket/certbus/prod/?region=eu-central-1',
     { kind: 's3', bucket: 'my-bucket', prefix: 'certbus/prod', region: 'eu-central-1', endpoint: undefined },
   ],
+  [
+    's3://my-bucket/certbus/v1.2/.old',
+    { kind: 's3', bucket: 'my-bucket', prefix: 'certbus/v1.2/.old', region: undefined, endpoint: undefined },
+  ],
 ])('%s is where it says', (address, place) => {
   expect(parseArchiveAddress(address)).toEqual(place);
 });
@@ -22,6 +26,8 @@ test.each([
   ['s3://My_Bucket', 'no bucket'],
   ['s3://bucket/a b', 'prefix'],
   ['s3://bucket/../x', 'prefix'],
+  ['s3://bucket/certbus/..', 'a part of dots alone'],
+  ['s3://bucket/certbus/./x', 'a part of dots alone'],
   ['s3://bucket?zone=1', 'parameter "zone"'],
   ['s3://bucket?endpoint=ftp://x', 'endpoint'],
 ])('%s is refused, with what is wrong and what it should be', (address, why) => {

@@ -22,10 +22,11 @@ function parseS3(address: string): ArchiveAddress {
   const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(address);
   if (!match?.[1]) throw refuse(address, 'it names no bucket');
   const prefix = match[2]?.replace(/\/+$/, '') || undefined;
-  if (prefix && !/^[\w-]+(?:\/[\w.-]+)*$/.test(prefix))
+  // A part of dots alone leads somewhere else where a path is made of it.
+  if (prefix && !/^[\w-]+(?:\/(?!\.+(?:\/|$))[\w.-]+)*$/.test(prefix))
     throw refuse(
       address,
-      'its prefix has other characters than letters, digits, dots, dashes, underscores and slashes',
+      'its prefix has other characters than letters, digits, dots, dashes, underscores and slashes, or a part of dots alone',
     );
   const parameters = new URLSearchParams(match[3] ?? '');
   for (const key of parameters.keys())
