@@ -15,7 +15,12 @@ export const PARAMETERS: Readonly<Record<string, Value>> = {
   Trust: text('The lines of bus.pub, with \\n between them', { AllowedPattern: '^certbus1 .+$' }),
   CodeBucket: text('Bucket with the code, which "certbus aws bundle" writes'),
   CodeKey: text('Key of the code in that bucket', { Default: 'lambda.zip' }),
-  Stream: text('Name of the bus in its table', { Default: 'prod', AllowedPattern: '^[a-zA-Z0-9_.-]{1,128}$' }),
+  Stream: text('Name of the bus in its table', {
+    Default: 'prod',
+    // Not one of dots alone: it is a part of the path in the archive as well.
+    AllowedPattern: '^[.]*[a-zA-Z0-9_-][a-zA-Z0-9_.-]*$',
+    MaxLength: 128,
+  }),
   ManagerKeyParameter: text('SSM parameter that has the manager key', {
     Default: '/certbus/prod/manager-key',
     AllowedPattern: PARAMETER,

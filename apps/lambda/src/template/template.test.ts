@@ -1,4 +1,5 @@
 /** Tests that the template's policies are those that `certbus bus bootstrap` prints. */
+import { parseAddress, parseArchiveAddress } from '@certbus/store';
 import { expect, test } from 'vitest';
 import { createPolicies, type PolicyPlace, type Statement } from '../policies/index.ts';
 import { evaluate } from './evaluate.builders.ts';
@@ -201,4 +202,36 @@ test('every parameter is used, and no secret is one', () => {
   const isUsed = (name: string) => text.includes(`{"Ref":"${name}"}`) || text.includes(`\${${name}}`);
   expect(Object.keys(TEMPLATE.Parameters).filter((name) => !isUsed(name))).toEqual([]);
   expect(text).not.toContain('NoEcho');
+});
+
+test.each([
+  ['prod', true],
+  ['a.b-c_9', true],
+  ['-x', true],
+  ['..x', true],
+  ['.', false],
+  ['..', false],
+  ['a/b', false],
+  ['a b', false],
+  ['*', false],
+  ['x'.repeat(128), true],
+  ['x'.repeat(129), false],
+  ['', false],
+])('the stream "%s" can be given: %s, as the addresses of the bus and its archive take it', (stream, isAllowed) => {
+  const { AllowedPattern, MaxLength } = TEMPLATE.Parameters['Stream'] as {
+    readonly AllowedPattern: string;
+    readonly MaxLength: number;
+  };
+  expect(new RegExp(AllowedPattern).test(stream) && stream.length <= MaxLength).toBe(isAllowed);
+  const isTaken = (parse: () => unknown): boolean => {
+    try {
+      return parse() !== undefined;
+    } catch {
+      return false;
+    }
+  };
+  // An address of a bus without one has the stream "certbus".
+  const bus = () => parseAddress(`dynamodb://certbus/${stream}?region=eu-central-1`);
+  const archive = () => parseArchiveAddress(`s3://bucket/certbus/${stream}?region=eu-central-1`);
+  expect(isTaken(bus) && stream !== '' && isTaken(archive)).toBe(isAllowed);
 });
