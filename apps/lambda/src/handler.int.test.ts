@@ -147,6 +147,10 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     const thread = { thread: true };
     const line = { level: 'INFO', FunctionName: 'certbus-prod', due: 0, Due: 0 };
     expect(linesOf(first)).toMatchObject([thread, { ...line, cold: true }, thread, line, thread, line]);
+    // Whatever the event is: of the schedule, of a person, or of nobody.
+    const scheduled = { source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} };
+    for (const event of [scheduled, null, 'renew', [{ dryRun: true }], 0])
+      expect(JSON.parse((await first?.invoke(event)) ?? '')).toMatchObject(nothing);
   });
 
   test('two at once renew what is due with one order and one certificate', async () => {
