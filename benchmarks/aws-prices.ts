@@ -6,6 +6,8 @@ interface Price {
   /** What costs so much. */
   readonly unit: string;
   readonly page: string;
+  /** Another page that has the same price for us-east-1, as read on 2026-11-30. */
+  readonly alsoOn?: string;
 }
 
 const LAMBDA = 'https://aws.amazon.com/lambda/pricing/';
@@ -13,26 +15,41 @@ const DYNAMODB = 'https://aws.amazon.com/dynamodb/pricing/on-demand/';
 const S3 = 'https://aws.amazon.com/s3/pricing/';
 const CLOUDWATCH = 'https://aws.amazon.com/cloudwatch/pricing/';
 
+const LAMBDA_GUIDE = 'https://cloudchipr.com/blog/aws-lambda-pricing';
+const DYNAMODB_GUIDE = 'https://airbyte.com/data-engineering-resources/dynamodb-pricing';
+/** Of 2026-02-15. */
+const METRIC_GUIDE = 'https://signoz.io/guides/cloudwatch-pricing';
+/** Of 2026-06-13. */
+const LOG_GUIDE = 'https://www.factualminds.com/blog/amazon-cloudwatch-pricing-metrics-logs-alarms-dashboards/';
+
 /** Of a million. */
-const million = (dollars: number, unit: string, page: string): Price => ({ dollars: dollars / 1e6, unit, page });
+const million = (dollars: number, unit: string, page: string, more: Pick<Price, 'alsoOn'> = {}): Price => ({
+  dollars: dollars / 1e6,
+  unit,
+  page,
+  ...more,
+});
 
 /**
  * Each price: of us-east-1, as written down on 2026-11-29, the first step where it falls with the amount, without what is free for new accounts.
- * None was checked against AWS's own price list: who has an account can, by `page`.
+ * None was checked against AWS's own price list, whose pages need a browser: who has one can, by `page`. Those with `alsoOn` were compared with what
+ * somebody else says of that list; the others were not compared with anything.
  */
 export const PRICES = {
-  lambdaCompute: { dollars: 0.000_013_333_4, unit: 'GB-second, arm64', page: LAMBDA },
+  lambdaCompute: { dollars: 0.000_013_333_4, unit: 'GB-second, arm64', page: LAMBDA, alsoOn: LAMBDA_GUIDE },
   lambdaRequest: million(0.2, 'invocation', LAMBDA),
-  readUnit: million(0.125, 'read request unit, on demand: 4 kB strongly consistent, or 8 kB eventually', DYNAMODB),
-  writeUnit: million(0.625, 'write request unit, on demand: 1 kB', DYNAMODB),
+  readUnit: million(0.125, 'read request unit, on demand: 4 kB strongly consistent, or 8 kB eventually', DYNAMODB, {
+    alsoOn: DYNAMODB_GUIDE,
+  }),
+  writeUnit: million(0.625, 'write request unit, on demand: 1 kB', DYNAMODB, { alsoOn: DYNAMODB_GUIDE }),
   tableStorage: { dollars: 0.25, unit: 'GB-month of a standard table', page: DYNAMODB },
   tableRecovery: { dollars: 0.2, unit: 'GB-month of point-in-time recovery', page: DYNAMODB },
   s3Get: million(0.4, 'GET, S3 Standard', S3),
   // LIST costs as much as PUT.
   s3Put: million(5, 'PUT or LIST, S3 Standard', S3),
   s3Storage: { dollars: 0.023, unit: 'GB-month, S3 Standard', page: S3 },
-  log: { dollars: 0.5, unit: 'GB of logs taken in', page: CLOUDWATCH },
-  metric: { dollars: 0.3, unit: 'custom metric for a month', page: CLOUDWATCH },
+  log: { dollars: 0.5, unit: 'GB of logs taken in', page: CLOUDWATCH, alsoOn: LOG_GUIDE },
+  metric: { dollars: 0.3, unit: 'custom metric for a month', page: CLOUDWATCH, alsoOn: METRIC_GUIDE },
   alarm: { dollars: 0.1, unit: 'alarm of standard resolution for a month', page: CLOUDWATCH },
 } as const satisfies Readonly<Record<string, Price>>;
 
