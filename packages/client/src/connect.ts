@@ -118,7 +118,7 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
     now,
   });
   source.on('changed', servers.refresh);
-  source.on('rebuilt', () => servers.refresh({ removed: true }));
+  source.on('rebuilt', servers.clear);
   const sniCallback = createSniCallback({
     namesOf: (server) => served.of(server).names,
     serverOf,

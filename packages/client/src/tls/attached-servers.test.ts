@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { createSecureServer, connect as openHttp2 } from 'node:http2';
 import { createServer as createHttpsServer, get } from 'node:https';
+import { syncBuiltinESMExports } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import tls, { createServer, connect as dial, type Server, type TLSSocket } from 'node:tls';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import type { CertBus } from '../cert-bus.ts';
 import { connect } from '../connect.ts';
@@ -30,6 +31,22 @@ async function listen(server: Server): Promise<number> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
+}
+
+/** How many contexts with a key are made from now on. */
+function watchMaking(): { readonly keys: number } {
+  const made = { keys: 0 };
+  const { createSecureContext } = tls;
+  tls.createSecureContext = (options) => {
+    if (options?.key) made.keys += 1;
+    return createSecureContext(options);
+  };
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    tls.createSecureContext = createSecureContext;
+    syncBuiltinESMExports();
+  });
+  return made;
 }
 
 test('twenty servers of every kind are attached without a warning, and all of them follow a removal', async () => {
@@ -58,7 +75,7 @@ test('twenty servers of every kind are attached without a warning, and all of th
 test('a server that closes is released, and one that listens again begins with keys of its own', async () => {
   const now = () => new Date();
   const servers = createAttachedServers({
-    defaults: { find: async () => undefined },
+    defaults: { find: async () => undefined, isAbout: () => true },
     onUnfit: () => expect.unreachable(),
     challenges: createChallenges({ build: () => expect.unreachable(), now }),
     removals: { moment: () => undefined, isRemovedSince: () => true },
@@ -75,11 +92,43 @@ test('a server that closes is released, and one that listens again begins with k
   expect(servers.size).toBe(0);
   const before = server.getTicketKeys();
   // While it was closed it heard of no removal.
-  servers.refresh({ removed: true });
+  servers.refresh({ certificateId: 'certificate1', names: ['gone.test'], removed: true });
   expect(before.equals(server.getTicketKeys())).toBe(true);
   await listen(server);
   expect([servers.size, before.equals(server.getTicketKeys())]).toEqual([1, false]);
   server.close();
+});
+
+test('renewals of other certificates have no default looked up again, and its own has', async () => {
+  const bus = await createTestBus();
+  const { identity, trust } = bus;
+  const options = { bus: bus.bus, identity, trust, replica: ':memory:' as const, intervalMs: 50 };
+  const first = await bus.issue(['a.test']);
+  await bus.issue(['b.test']);
+  const client = await connect({ ...options, defaultName: 'a.test' });
+  open.push(bus, client);
+  const server = client.attach(createServer(client.tlsOptions(), (socket) => socket.on('error', () => {})));
+  const port = await listen(server);
+  open.push(server);
+  async function shown(): Promise<string | undefined> {
+    const socket = dial({ host: '127.0.0.1', port, rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    const { serialNumber } = socket.getPeerX509Certificate() ?? {};
+    socket.destroy();
+    return serialNumber;
+  }
+  const changed: (string | undefined)[] = [];
+  client.on('changed', ({ names }) => changed.push(names[0]));
+  expect(await shown()).toBe(first.serialNumber);
+  const made = watchMaking();
+  await bus.issue(['b.test']);
+  await expect.poll(() => changed).toEqual(['b.test']);
+  expect(await shown()).toBe(first.serialNumber);
+  expect(made.keys).toBe(0);
+  const renewed = await bus.issue(['a.test']);
+  await expect.poll(() => changed).toEqual(['b.test', 'a.test']);
+  expect(await shown()).toBe(renewed.serialNumber);
+  expect(made.keys).toBeGreaterThan(0);
 });
 
 test('an HTTP/2 server serves both versions, and its requests are asked for HTTP-01 challenges', async () => {

@@ -1,5 +1,6 @@
 /** The TLS servers that a client serves: one listener of the client for all of them. */
 import type { Server } from 'node:tls';
+import type { MaterialEvents } from '../serving/events.ts';
 import type { MaterialSource } from '../serving/material-source.ts';
 import type { Challenges } from './challenges.ts';
 import { abilityOf, type ClientAbility } from './client-ability.ts';
@@ -21,15 +22,17 @@ import { guardResumption } from './tls-server.ts';
 /** The servers that were attached and have not been closed. */
 export interface AttachedServers {
   attach(server: Server): void;
-  /** What a certificate is about has changed: defaults are looked up again, and where one was removed no session is resumed. */
-  refresh(change: { readonly removed: boolean }): void;
+  /** A certificate has changed: defaults that it can be are looked up again, and where it was removed no session is resumed. */
+  refresh(change: MaterialEvents['changed'][0]): void;
+  /** Everything can have changed. */
+  clear(): void;
   /** What the client of a connection of an attached server can use; `undefined` for every other caller. */
   abilityOf(caller: unknown): ClientAbility | undefined;
   readonly size: number;
 }
 
 export interface AttachedServersOptions {
-  readonly defaults: Pick<Defaults, 'find'>;
+  readonly defaults: Pick<Defaults, 'find' | 'isAbout'>;
   /** Called with a default certificate that does not fit a server's settings. */
   readonly onUnfit: DefaultCertificatesOptions['onUnfit'];
   readonly challenges: Challenges;
@@ -74,10 +77,17 @@ export function createAttachedServers(options: AttachedServersOptions): Attached
         ticketKeys.rotate();
       });
     },
-    refresh({ removed }) {
+    refresh({ certificateId, names, removed }) {
+      const isAbout = defaults.isAbout(names);
+      for (const { shown, ticketKeys } of open.values()) {
+        if (isAbout || shown.hasFound(certificateId)) shown.forget();
+        if (removed) ticketKeys.rotate();
+      }
+    },
+    clear() {
       for (const { shown, ticketKeys } of open.values()) {
         shown.forget();
-        if (removed) ticketKeys.rotate();
+        ticketKeys.rotate();
       }
     },
     abilityOf(caller) {

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { createSecureContext, type Server } from 'node:tls';
 import { putInFront } from './connections.ts';
+import { closeNative } from './contexts.ts';
 import { peekHello } from './hello-peek.ts';
 import { identityOf, settingsOf } from './server-settings.ts';
 
@@ -37,6 +38,8 @@ export interface DefaultCertificatesOptions {
 export interface DefaultCertificates {
   /** Something changed: what is shown is looked up again. */
   forget(): void;
+  /** Whether a certificate is among those that were found. */
+  hasFound(certificateId: string): boolean;
 }
 
 /** A default certificate, and the address that it is for. */
@@ -87,7 +90,7 @@ export function showDefaultCertificates(
   /** Whether TLS takes a pair with the server's settings: its ciphers can ask for longer keys, for example. */
   function fits(pair: KeyPair): boolean {
     try {
-      createSecureContext({ ...settingsOf(server), key: pair.key, cert: pair.cert });
+      closeNative(createSecureContext({ ...settingsOf(server), key: pair.key, cert: pair.cert }));
       return true;
     } catch (cause) {
       unfit.add(pair);
@@ -164,5 +167,7 @@ export function showDefaultCertificates(
       generation += 1;
       found.clear();
     },
+    hasFound: (certificateId) =>
+      [...found.values()].some(({ material }) => material?.pairs.some((pair) => pair.certificateId === certificateId)),
   };
 }

@@ -1,11 +1,12 @@
 /** What clients that name no server are shown. */
 import { createSecureContext } from 'node:tls';
-import { normalizeServerName } from '@certbus/events';
+import { candidatesOf, isAddress, normalizeServerName } from '@certbus/events';
 import { ReplicaError } from '@certbus/replica';
 import { type ClientError, notOpened } from '../errors.ts';
 import { type KeyType, keyTypeOf } from '../serving/key-type.ts';
 import type { MaterialSource } from '../serving/material-source.ts';
 import type { Candidate } from '../serving/ranking.ts';
+import { closeNative } from './contexts.ts';
 import type { DefaultKeyPairs, KeyPair } from './default-certificates.ts';
 
 /** The certificates of clients without a server name. */
@@ -17,6 +18,8 @@ export interface Defaults {
   find(address: string): Promise<DefaultKeyPairs | undefined>;
   /** Whether there may be one on some server. */
   isFound(): boolean;
+  /** Whether a change of a certificate with these names can change what is found. */
+  isAbout(names: readonly string[]): boolean;
 }
 
 /** An expired certificate is shown where there is nothing better, and not looked up again at every handshake. */
@@ -28,7 +31,7 @@ const placeOf = (keyType: KeyType): string => (keyType.startsWith('p-') ? 'ecdsa
 /** A key that opens and that TLS refuses is as useless as one that does not open. */
 function checked(pair: KeyPair, candidate: Candidate): KeyPair {
   try {
-    createSecureContext({ cert: pair.cert, key: pair.key });
+    closeNative(createSecureContext({ cert: pair.cert, key: pair.key }));
     return pair;
   } catch (cause) {
     throw notOpened(candidate, cause);
@@ -45,6 +48,8 @@ export function createDefaults({
   readonly defaultName: string | undefined;
   readonly now: () => Date;
 }): Defaults {
+  const own = defaultName && normalizeServerName(defaultName);
+  const covering = own ? candidatesOf(own) : [];
   let isFound = defaultName !== undefined;
 
   /** Chain and key of a candidate, where both can be used; else it is refused, with an alarm. */
@@ -77,8 +82,9 @@ export function createDefaults({
 
   return {
     isFound: () => isFound,
+    isAbout: (names) => names.some((name) => isAddress(name) || covering.includes(name)),
     async find(address) {
-      for (const name of [address, defaultName && normalizeServerName(defaultName)]) {
+      for (const name of [address, own]) {
         const found = name ? await pairsFor(name) : undefined;
         if (!found) continue;
         isFound = true;
