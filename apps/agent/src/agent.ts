@@ -6,8 +6,9 @@ import type { CheckIn, MaterialSource } from '@certbus/client/material';
 import { catchUp, openCertificates } from './certificates.ts';
 import { startHttp01 } from './challenges/http-01.ts';
 import { startTlsAlpn01 } from './challenges/tls-alpn-01.ts';
-import type { NamedTarget, ResolvedConfiguration } from './configuration/read-configuration.ts';
+import type { ResolvedConfiguration } from './configuration/read-configuration.ts';
 import { openPauses } from './pauses.ts';
+import { PASS_TIMEOUT_MS, RECONCILE_EVERY_MS, windowOf } from './reconcile/schedule.ts';
 import { createTurns } from './reconcile/turns.ts';
 import { startWorker, type TargetStatus, type Worker } from './reconcile/worker.ts';
 import { type Alarms, createAlarms } from './reporting/alarms.ts';
@@ -51,9 +52,6 @@ export interface Agent extends Served {
   stop(): Promise<void>;
 }
 
-const RECONCILE_EVERY_MS = 60_000;
-const PASS_TIMEOUT_MS = 300_000;
-const RELOAD_WINDOW_MS = 60_000;
 /** How long a target may fail before a person is needed. */
 const BEHIND_AFTER_MS = 600_000;
 
@@ -65,13 +63,6 @@ function machineId(): string {
     return hostname();
   }
 }
-
-/** A command after each change is run once a window, not by all machines in the same second. */
-const windowOf = (target: NamedTarget) => {
-  const hasCommand = target.type === 'nginx-files' || ('after' in target && target.after !== undefined);
-  const { windowMs = hasCommand ? RELOAD_WINDOW_MS : 0, spreadMs = windowMs } = target;
-  return { windowMs, spreadMs: Math.min(spreadMs, windowMs) };
-};
 
 /** The check-ins of a configuration, which also vouch for the targets. */
 function checkInOf({ checkIn }: ResolvedConfiguration, isInOrder: () => boolean): CheckIn | undefined {

@@ -320,6 +320,32 @@ test('a check names what would change and what is in the way of each target, cha
   expect(['haproxy', 'refused'].map((name) => existsSync(folderOf(name)))).toEqual([false, false]);
 });
 
+test('a status that is older than an agent which works would leave it is wrong, unless all is paused', async () => {
+  const site = await createSite();
+  await site.bus.issue(['a.test']);
+  writeConfiguration(site, [{ type: 'files', folder: join(site.folder, 'certs') }]);
+  const agent = spawn(process.execPath, [...node, 'run'], { cwd: site.folder, env: environmentOf(site) });
+  onTestFinished(() => void agent.kill('SIGKILL'));
+  let said = '';
+  agent.stdout.on('data', (chunk) => (said += chunk));
+  await settled(() => expect(said).toContain('ready: 1 target,'));
+  // It hangs; on a full disk it would work and could not write.
+  agent.kill('SIGSTOP');
+  const file = join(site.folder, 'state', 'agent-status.json');
+  const written = JSON.parse(readFileSync(file, 'utf8'));
+  const ageTo = (minutes: number) =>
+    writeFileSync(file, JSON.stringify({ ...written, at: new Date(Date.now() - minutes * 60_000).toISOString() }));
+  ageTo(4);
+  expect((await run(site, 'status')).status).toBe(0);
+  ageTo(60);
+  expect(await run(site, 'status')).toMatchObject({
+    status: 10,
+    stderr: expect.stringMatching(/it has written no status since .*: it hangs, or the disk of .*state is full/),
+  });
+  await run(site, 'pause');
+  expect((await run(site, 'status')).status).toBe(0);
+});
+
 test('check notes names of the configuration that no certificate has', async () => {
   const site = await createSite();
   await site.bus.issue(['www.a.test']);

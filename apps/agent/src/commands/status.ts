@@ -3,6 +3,7 @@ import { clean } from '@certbus/events';
 import { BaseCommand } from '../command-line/base-command.ts';
 import { UnhealthyError } from '../errors.ts';
 import { openPauses } from '../pauses.ts';
+import { longestSilenceMs } from '../reconcile/schedule.ts';
 import { processMark } from '../reporting/process-mark.ts';
 import { type AgentStatus, counted, readStatus, unhealthyTargets } from '../reporting/status.ts';
 import { stateDirectoryOfAgent } from '../state-directory.ts';
@@ -53,12 +54,13 @@ export default class Status extends BaseCommand {
   protected override readonly changes = false;
   static override summary = 'Show which certificates are in place at each target, and what failed and why.';
   static override description =
-    'Ends with status 10 where the agent is not running, is behind the bus, or has something that is not in place.';
+    'Ends with status 10 where the agent is not running or has written nothing for long, is behind the bus, or has something that is not in place.';
   static override examples = ['<%= config.bin %> <%= command.id %>', '<%= config.bin %> <%= command.id %> --json'];
 
   async run(): Promise<unknown> {
     const { flags } = await this.parse(Status);
-    const folder = stateDirectoryOfAgent(this.configuration(flags));
+    const configuration = this.configuration(flags);
+    const folder = stateDirectoryOfAgent(configuration);
     const status = readStatus(folder);
     const running = isRunning(status);
     const pauses = openPauses(folder);
@@ -68,8 +70,14 @@ export default class Status extends BaseCommand {
     this.log(`${status.live ? 'caught up with the bus' : 'behind the bus'}, position ${status.position}`);
     for (const target of targets) for (const line of linesOf(target)) this.log(clean(line));
     const result = { ...status, targets, isRunning: running };
+    const fed = configuration.targets.filter(({ name }) => !pauses.has(name));
+    // Of targets that are all paused nothing is noted.
+    const isOld = fed.length > 0 && Date.now() - Date.parse(status.at) > longestSilenceMs(fed);
     const wrong = [
       ...(running ? [] : ['the agent is not running']),
+      ...(running && isOld
+        ? [`it has written no status since ${status.at}: it hangs, or the disk of ${folder} is full`]
+        : []),
       ...(status.live ? [] : ['it is behind the bus']),
       ...unhealthyTargets(status).map((name) => `not everything is in place at ${name}`),
     ];

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { offsetOf, waitFor } from './schedule.ts';
+import { longestSilenceMs, offsetOf, waitFor } from './schedule.ts';
 
 const window = { windowMs: 60_000, spreadMs: 60_000 };
 
@@ -36,4 +36,10 @@ test('a machine keeps its offset, and a fleet is spread over the whole of it and
   const narrow = fleet.map((_, n) => offsetOf({ machine: `edge-${n}`, target }, { windowMs: 60_000, spreadMs: 100 }));
   expect(Math.max(...narrow)).toBeLessThan(100);
   expect(offsetOf({ machine: 'edge-1', target }, { windowMs: 60_000, spreadMs: 0 })).toBe(0);
+});
+
+test('an agent is silent for as long as a rest, a pass and the window of the target that is looked at most often', () => {
+  const files = (name: string, windowMs: number) => ({ type: 'files', name, folder: `/${name}`, windowMs }) as const;
+  expect(longestSilenceMs([files('daily', 86_400_000), files('hourly', 3_600_000)])).toBe(3_960_000);
+  expect(longestSilenceMs([{ type: 'files', name: 'one', folder: '/one' }])).toBe(360_000);
 });

@@ -1,5 +1,6 @@
 /** When a target's next change may begin, so that a fleet does not reload in the same second. */
 import { createHash } from 'node:crypto';
+import type { NamedTarget } from '../configuration/read-configuration.ts';
 
 /** How changes of one target are gathered and spread. */
 export interface Window {
@@ -8,6 +9,23 @@ export interface Window {
   /** Machines begin at different instants of this time, at most `windowMs`; 0: all at the window's beginning. */
   readonly spreadMs: number;
 }
+
+/** Time between two comparisons of all that a target holds, milliseconds. */
+export const RECONCILE_EVERY_MS = 60_000;
+/** How long a pass may take, milliseconds. */
+export const PASS_TIMEOUT_MS = 300_000;
+const RELOAD_WINDOW_MS = 60_000;
+
+/** The window of a target. A command after each change is run once a window, not by all machines in the same second. */
+export function windowOf(target: NamedTarget): Window {
+  const hasCommand = target.type === 'nginx-files' || ('after' in target && target.after !== undefined);
+  const { windowMs = hasCommand ? RELOAD_WINDOW_MS : 0, spreadMs = windowMs } = target;
+  return { windowMs, spreadMs: Math.min(spreadMs, windowMs) };
+}
+
+/** How old what an agent that works last noted of some targets can be, milliseconds: passes come after a rest and the target's window. */
+export const longestSilenceMs = (targets: readonly NamedTarget[]): number =>
+  RECONCILE_EVERY_MS + PASS_TIMEOUT_MS + Math.min(...targets.map((target) => windowOf(target).windowMs));
 
 const RANGE = 2 ** 32;
 
