@@ -14,4 +14,5 @@ const called = `${process.argv[2]}.ts`;
 const isAlone = existsSync(`${root}${target}/${called}`);
 pjson.oclif.commands = { strategy: 'pattern', target, globPatterns: isAlone ? [called] : ['*.ts', '!*.test.ts'] };
 pjson.oclif.hooks.command_not_found = './src/hooks/command-not-found.ts';
-await execute({ loadOptions: { root, pjson, ignoreManifest: true, userPlugins: false } });
+// Not awaited, as in run.js: where nobody reads the output any more, its end is never reported.
+void execute({ loadOptions: { root, pjson, ignoreManifest: true, userPlugins: false } });

@@ -1,6 +1,17 @@
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -318,6 +329,34 @@ test('a check names what would change and what is in the way of each target, cha
   expect(sections[0]).toContain(`  remove ${gone.certificateId}\n`);
   expect(current()).toEqual(before);
   expect(['haproxy', 'refused'].map((name) => existsSync(folderOf(name)))).toEqual([false, false]);
+});
+
+test.runIf(process.platform === 'linux')('a log on a full disk keeps nothing from being fed', async () => {
+  const site = await createSite();
+  await site.bus.issue(['a.test']);
+  const folder = join(site.folder, 'certs');
+  writeConfiguration(site, [{ type: 'files', folder }]);
+  const full = openSync('/dev/full', 'w');
+  onTestFinished(() => closeSync(full));
+  const start = (command: string) => {
+    // Each logs to one of the two.
+    const stdio: StdioOptions = ['ignore', command === 'run' ? full : 'ignore', full];
+    const agent = spawn(process.execPath, [...node, command], { cwd: site.folder, env: environmentOf(site), stdio });
+    onTestFinished(() => void agent.kill('SIGKILL'));
+    return agent;
+  };
+  const fed = (name: string) => settled(() => expect(existsSync(join(folder, 'current', name))).toBe(true));
+  const [status] = await once(start('once'), 'exit');
+  expect(status).toBe(0);
+  await fed('a.test');
+  const agent = start('run');
+  await site.bus.issue(['b.test']);
+  await fed('b.test');
+  await site.bus.issue(['c.test']);
+  await fed('c.test');
+  agent.kill('SIGTERM');
+  await once(agent, 'exit');
+  expect(agent.exitCode).toBe(0);
 });
 
 test('a status that is older than an agent which works would leave it is wrong, unless all is paused', async () => {

@@ -1,9 +1,9 @@
 /** `certbus-agent once`. */
-import { cleanLine } from '@certbus/events';
 import { Flags } from '@oclif/core';
 import { startAgent } from '../agent.ts';
 import { BaseCommand } from '../command-line/base-command.ts';
 import { UnhealthyError } from '../errors.ts';
+import { lineWriter } from '../reporting/lines.ts';
 import { unhealthyTargets } from '../reporting/status.ts';
 
 export default class Once extends BaseCommand {
@@ -16,7 +16,7 @@ export default class Once extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { flags } = await this.parse(Once);
-    const log = (line: string) => process.stderr.write(`${cleanLine(line)}\n`);
+    const log = lineWriter(process.stderr);
     // Challenges, pages and check-ins are the service's: it may be running, and have the ports.
     const {
       http01: _,

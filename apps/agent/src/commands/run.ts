@@ -1,7 +1,7 @@
 /** `certbus-agent run`. */
-import { cleanLine } from '@certbus/events';
 import { notifySystemd } from '@certbus/store/service';
 import { startAgent } from '../agent.ts';
+import { lineWriter } from '../reporting/lines.ts';
 import { BaseCommand } from '../command-line/base-command.ts';
 import { counted } from '../reporting/status.ts';
 
@@ -15,7 +15,7 @@ export default class Run extends BaseCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Run);
-    const log = (line: string) => void process.stdout.write(`${cleanLine(line)}\n`);
+    const log = lineWriter(process.stdout);
     const { signal } = this;
     const agent = await startAgent(this.configuration(flags), { log, signal }).catch((error: unknown) => {
       if (error === signal.reason) return undefined;
