@@ -9,6 +9,8 @@ import { pause } from './pause.ts';
 
 const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
 const READ_ATTEMPTS = 3;
+/** How long a request of maintenance that is refused for now is sent again. */
+const PATIENCE_MS = 120_000;
 
 export interface DynamoDbLogOptions {
   readonly table: string;
@@ -106,6 +108,26 @@ export async function retried<T>(
       const wrapped = wrapDynamoDbError(table, error);
       const isEnough = attempt >= READ_ATTEMPTS && !isRefusedForNow(wrapped);
       if (isFinal(wrapped) || isEnough || performance.now() >= deadline) throw wrapped;
+    }
+    await pause(attempt, signal);
+  }
+}
+
+/**
+ * Sends a request of maintenance, again as long as the service has no room for it, for two minutes at most: a trim asks for more than a table takes at
+ * once. Rejects with the signal's reason, or as the SDK does.
+ */
+export async function patiently<T>(
+  { table }: Pick<DynamoDbConnection, 'table'>,
+  signal: AbortSignal | undefined,
+  send: () => Promise<T>,
+): Promise<T> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await send();
+    } catch (error) {
+      if (!isRefusedForNow(wrapDynamoDbError(table, error)) || performance.now() >= deadline) throw error;
     }
     await pause(attempt, signal);
   }

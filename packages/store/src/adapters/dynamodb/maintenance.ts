@@ -13,7 +13,7 @@ import { VersionConflictError } from '../../errors.ts';
 import type { LogEntry, LogMaintenance, ReplaceOptions } from '../../log.ts';
 import { withinPage } from '../../page-size.ts';
 import { checkRead, checkReplace } from '../checks.ts';
-import { type DynamoDbConnection, once, requestOptions } from './connection.ts';
+import { type DynamoDbConnection, once, patiently, requestOptions } from './connection.ts';
 import { type Item, keyOf, toEntry, toItem } from './items.ts';
 import { pause } from './pause.ts';
 
@@ -48,7 +48,8 @@ async function mark(
     ExpressionAttributeNames: { '#n': name },
     ExpressionAttributeValues: { ':n': { N: String(value) } },
   });
-  await client.send(request, requestOptions(signal)).catch((error: unknown) => {
+  const send = () => client.send(request, requestOptions(signal));
+  await patiently({ table }, signal, send).catch((error: unknown) => {
     if (!(error instanceof ConditionalCheckFailedException)) throw error;
   });
 }
@@ -62,7 +63,8 @@ async function empty(
   let requests: WriteRequest[] = positions.map((position) => ({ PutRequest: { Item: keyOf(stream, position) } }));
   for (let attempt = 1; requests.length > 0; attempt += 1) {
     const request = new BatchWriteItemCommand({ RequestItems: { [table]: requests } });
-    const { UnprocessedItems } = await client.send(request, requestOptions(signal));
+    const send = () => client.send(request, requestOptions(signal));
+    const { UnprocessedItems } = await patiently({ table }, signal, send);
     requests = UnprocessedItems?.[table] ?? [];
     if (requests.length > 0) await pause(attempt, signal);
   }
@@ -71,8 +73,8 @@ async function empty(
 async function trim(connection: Table, stream: string, first: number, signal: AbortSignal | undefined): Promise<void> {
   const { client, table } = connection;
   const get = new GetItemCommand({ TableName: table, Key: keyOf(stream, first), ConsistentRead: true });
-  const kept = await client.send(get, requestOptions(signal));
-  const { done } = await readFirst(connection, stream, signal);
+  const kept = await patiently(connection, signal, () => client.send(get, requestOptions(signal)));
+  const { done } = await patiently(connection, signal, () => readFirst(connection, stream, signal));
   if (done + 1 >= first) return;
   if (!kept.Item?.['d']) throw new VersionConflictError(stream, first);
   await mark(connection, stream, { name: 'f', value: first }, signal);
@@ -94,7 +96,7 @@ async function correctFirst(
 ): Promise<boolean> {
   const Key = keyOf(stream, 0);
   const get = new GetItemCommand({ TableName: table, Key, ConsistentRead: true });
-  const { Item } = await client.send(get, requestOptions(signal));
+  const { Item } = await patiently({ table }, signal, () => client.send(get, requestOptions(signal)));
   const { f, g } = Item ?? {};
   const isFirst = f === undefined ? first === 1 : f.N === String(first);
   const isDone = g === undefined || (g.N !== undefined && Number(g.N) < first);
@@ -102,7 +104,8 @@ async function correctFirst(
   if (dryRun) return true;
   // Without `g` the next trim goes over everything before it again: nobody knows how far the ones before really got.
   const mended = first > 1 ? { ...Key, f: { N: String(first) } } : Key;
-  await client.send(new PutItemCommand({ TableName: table, Item: mended }), requestOptions(signal));
+  const put = new PutItemCommand({ TableName: table, Item: mended });
+  await patiently({ table }, signal, () => client.send(put, requestOptions(signal)));
   return true;
 }
 
@@ -133,7 +136,7 @@ async function replace(
     ? new PutItemCommand({ ...condition, Item: toItem(stream, position, bytes) })
     : new DeleteItemCommand({ ...condition, Key: keyOf(stream, position) });
   try {
-    await client.send(request as PutItemCommand, requestOptions(signal));
+    await patiently({ table }, signal, () => client.send(request as PutItemCommand, requestOptions(signal)));
   } catch (error) {
     if (!(error instanceof ConditionalCheckFailedException)) throw error;
     const there = error.Item?.['d']?.B;
@@ -162,7 +165,8 @@ async function* inspect(
       ConsistentRead: true,
       ExclusiveStartKey: start,
     });
-    const found = await once(connection, signal, () => client.send(request, requestOptions(signal)));
+    const send = () => client.send(request, requestOptions(signal));
+    const found = await once(connection, signal, () => patiently(connection, signal, send));
     // The service goes past a megabyte by its last item.
     for (let rest = (found.Items ?? []).filter(({ v }) => v?.N !== '0').map(toEntry); rest.length > 0; ) {
       const page = [...withinPage(rest)];
@@ -180,7 +184,7 @@ async function removeStray(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const request = new DeleteItemCommand({ TableName: table, Key: keyOf(stream, stray) });
-  await client.send(request, requestOptions(signal));
+  await patiently({ table }, signal, () => client.send(request, requestOptions(signal)));
 }
 
 /**
@@ -201,7 +205,8 @@ export function createMaintenance(connection: DynamoDbConnection): LogMaintenanc
       await once(connection, options.signal, () => replace(connection, stream, position, options));
     },
     async first(stream, { signal } = {}) {
-      const { first } = await once(connection, signal, () => readFirst(connection, stream, signal));
+      const read = () => readFirst(connection, stream, signal);
+      const { first } = await once(connection, signal, () => patiently(connection, signal, read));
       return first;
     },
     async correctFirst(stream, first, { dryRun = false, signal } = {}) {
