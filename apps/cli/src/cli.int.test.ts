@@ -296,6 +296,16 @@ describe('without a CA', () => {
     expect((await run(site, ['bus', 'log'])).stdout).toBe(before);
   });
 
+  test('a campaign for all certificates is started with --all alone', async () => {
+    for (const args of [['--yes'], ['--all', '--domain', 'a.test', '--yes']])
+      expect(await run(site, ['campaign', 'start', ...args])).toMatchObject({
+        status: 2,
+        stdout: '',
+        stderr: expect.stringContaining('or all of them with --all'),
+      });
+    expect(await run(site, ['campaign', 'start', '--all', '--yes'])).toMatchObject({ status: 0 });
+  });
+
   test('what the system refuses says where and what to do, on one line', async () => {
     const folder = newFolder();
     const refused = await run(site, ['bus', 'export', folder]);

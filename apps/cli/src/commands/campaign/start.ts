@@ -51,7 +51,8 @@ export default class CampaignStart extends SigningCommand {
   async run(): Promise<Result> {
     const { flags } = await this.parse(CampaignStart);
     const predicate = await predicateOf(flags);
-    if (flags.all === hasConditions(predicate))
+    // "all" is undefined where it is not given.
+    if (hasConditions(predicate) ? flags.all : !flags.all)
       throw new CliError(
         'CERTBUS_CLI_USAGE',
         'Specify which certificates are to be replaced, with a condition such as --sealed-to or --issued-before, or all of them with --all.',
