@@ -296,6 +296,29 @@ describe('without a CA', () => {
     expect((await run(site, ['bus', 'log'])).stdout).toBe(before);
   });
 
+  test('a word too many is named, with the command that does not take it', async () => {
+    for (const [args, name] of [
+      [['cert', 'ls', 'example.test'], 'cert ls'],
+      [['cert', 'list', 'example.test', 'b.test'], 'cert ls'],
+      [['doctor', 'example.test', '--quiet'], 'doctor'],
+    ] as const)
+      expect(await run(site, args)).toEqual({
+        status: 2,
+        stdout: '',
+        stderr: expect.stringMatching(
+          new RegExp(
+            `^Error: "certbus ${name}" does not take "example\\.test[^"]*"\\. Code: CERTBUS_CLI_USAGE\\. Next: "certbus ${name} --help" shows its flags and examples\\.\\s*$`,
+          ),
+        ),
+      });
+    const { status, stdout } = await run(site, ['plan', 'example.test', '--json']);
+    expect({ status, ...JSON.parse(stdout) }).toMatchObject({
+      status: 'failed',
+      error: { code: 'CERTBUS_CLI_USAGE', message: '"certbus plan" does not take "example.test".' },
+      exitCode: 2,
+    });
+  });
+
   test('a campaign for all certificates is started with --all alone', async () => {
     for (const args of [['--yes'], ['--all', '--domain', 'a.test', '--yes']])
       expect(await run(site, ['campaign', 'start', ...args])).toMatchObject({

@@ -1,8 +1,8 @@
 /** `certbus-agent run`. */
 import { notifySystemd } from '@certbus/store/service';
 import { startAgent } from '../agent.ts';
-import { lineWriter } from '../reporting/lines.ts';
 import { BaseCommand } from '../command-line/base-command.ts';
+import { lineWriter } from '../reporting/lines.ts';
 import { counted } from '../reporting/status.ts';
 
 /** A balancer is not kept from its start by a bus or a target that hangs. */

@@ -1,6 +1,6 @@
 /** Which commands a mistyped one is like. */
 import { expect, test } from 'vitest';
-import { similar } from './command-not-found.ts';
+import { similar, withSurplus } from './command-not-found.ts';
 
 const COMMANDS = new Map([
   ...['cert mk', 'cert ls', 'cert cat', 'cert rm', 'cert renewable', 'bus log', 'doctor', 'init'].map(
@@ -22,4 +22,14 @@ test.each([
   ['x', []],
 ])('"%s" is like %j', (typed, expected) => {
   expect(similar(typed, COMMANDS)).toEqual(expected);
+});
+
+test.each([
+  ['cert ls a.test', { command: 'cert ls', surplus: 'a.test' }],
+  ['cert list a.test b.test', { command: 'cert ls', surplus: 'a.test b.test' }],
+  ['doctor cert ls', { command: 'doctor', surplus: 'cert ls' }],
+  ['cert lst a.test', undefined],
+  ['docter a.test', undefined],
+])('"%s" is a command with words too many: %j', (typed, expected) => {
+  expect(withSurplus(typed, COMMANDS)).toEqual(expected);
 });

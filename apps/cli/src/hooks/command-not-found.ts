@@ -10,6 +10,8 @@ import { writingOf } from '../writing.ts';
 
 /** The exit status, as shells have it. */
 const NOT_FOUND = 127;
+/** The exit status of a command that is called in a wrong way. */
+const USAGE = 2;
 /** How many commands are suggested at most. */
 const SUGGESTED = 3;
 /** Letters that may differ: more, and the suggestion is a guess. */
@@ -44,6 +46,41 @@ export function commandsByName(config: Interfaces.Config): ReadonlyMap<string, s
 
 const CODE = 'CERTBUS_CLI_USAGE';
 
+/** A line that no command takes, for people and for programs. */
+interface Refusal {
+  readonly message: string;
+  /** What to type instead, for programs. */
+  readonly next: readonly string[];
+  /** The message for people, where it is another one. */
+  readonly whole?: string;
+  /** How the command is called. */
+  readonly usage: string;
+  /** The line that shows more. */
+  readonly help: string;
+  /** What that line shows. */
+  readonly advice: string;
+  readonly exitCode: number;
+  /** All words behind the program's name. */
+  readonly argv: readonly string[];
+}
+
+/** Prints it as other usage errors are printed, and sets the exit status. */
+function refuse({ message, whole = message, next, usage, help, advice, exitCode, argv }: Refusal): void {
+  process.exitCode = exitCode;
+  if (argv.includes('--json')) {
+    const error = { code: CODE, message, next };
+    const answer: Answer = { status: 'failed', result: null, warnings: [], error, exitCode };
+    process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
+    return;
+  }
+  const { isTTY, columns: window } = process.stderr;
+  if (writingOf(argv, process.env).format === 'json')
+    process.stderr.write(`${jsonLine('error', whole, { code: CODE, next })}\n`);
+  else if (isTTY)
+    process.stderr.write(`${breakLines(`Error: ${whole}\nUsage: ${usage}\nHelp:  ${help}`, { window })}\n`);
+  else process.stderr.write(`Error: ${whole} Code: ${CODE}. Next: ${advice}.\n`);
+}
+
 /** What was typed, and what there is. */
 interface Mistyped {
   /** What is wrong, without what was meant. */
@@ -57,29 +94,41 @@ interface Mistyped {
 
 /** Prints that no command has the name, as other usage errors are printed, and sets the exit status. */
 export function reportNotFound({ message, found, argv, bin }: Mistyped): void {
-  const next = [...found, `"${bin} help" lists the commands`];
-  process.exitCode = NOT_FOUND;
-  if (argv.includes('--json')) {
-    const error = { code: CODE, message, next };
-    const answer: Answer = { status: 'failed', result: null, warnings: [], error, exitCode: NOT_FOUND };
-    process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
-    return;
-  }
+  const advice = `"${bin} help" lists the commands`;
+  const [usage, help] = [`${bin} COMMAND [FLAGS]`, `${bin} help`];
   const whole = `${message}${didYouMean(found)}`;
-  const { isTTY, columns: window } = process.stderr;
-  if (writingOf(argv, process.env).format === 'json')
-    process.stderr.write(`${jsonLine('error', whole, { code: CODE, next })}\n`);
-  else if (isTTY)
-    process.stderr.write(
-      `${breakLines(`Error: ${whole}\nUsage: ${bin} COMMAND [FLAGS]\nHelp:  ${bin} help`, { window })}\n`,
-    );
-  else process.stderr.write(`Error: ${whole} Code: ${CODE}. Next: "${bin} help" lists the commands.\n`);
+  refuse({ message, whole, next: [...found, advice], usage, help, advice, exitCode: NOT_FOUND, argv });
+}
+
+/**
+ * The command that the first words are, and those after it, which it does not take: oclif reads all words up to the first flag as the name where a
+ * command has no arguments. `undefined` where no command begins so.
+ */
+export function withSurplus(
+  typed: string,
+  commands: ReadonlyMap<string, string>,
+): { readonly command: string; readonly surplus: string } | undefined {
+  const words = typed.split(' ');
+  for (let count = words.length - 1; count > 0; count -= 1) {
+    const command = commands.get(words.slice(0, count).join(' '));
+    if (command !== undefined) return { command, surplus: words.slice(count).join(' ') };
+  }
+  return undefined;
 }
 
 const hook: Hook<'command_not_found'> = async ({ id, argv = [], config }) => {
   const { bin } = config;
   const typed = toConfiguredId(id, config);
-  const found = similar(typed, commandsByName(config)).map((command) => `${bin} ${command}`);
+  const commands = commandsByName(config);
+  const called = withSurplus(typed, commands);
+  if (called) {
+    const name = `${bin} ${called.command}`;
+    const [help, message] = [`${name} --help`, `"${name}" does not take "${called.surplus}".`];
+    const advice = `"${help}" shows its flags and examples`;
+    refuse({ message, next: [advice], usage: `${name} [FLAGS]`, help, advice, exitCode: USAGE, argv });
+    return;
+  }
+  const found = similar(typed, commands).map((command) => `${bin} ${command}`);
   reportNotFound({ message: `"${bin} ${typed}" is not a command.`, found, argv, bin });
 };
 
