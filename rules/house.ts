@@ -42,7 +42,7 @@ export const HOUSE: House = {
     // One SQLite file is what it is.
     'packages/replica': { io: 'everything', composition: [] },
     'packages/client': {
-      io: ['tls/server-sockets.ts', 'tls/tls-alpn-01.ts'],
+      io: ['tls/server-sockets.ts', 'tls/server-suites.ts', 'tls/tls-alpn-01.ts'],
       composition: [
         'tls/challenge-port.ts',
         'serving/key-text.ts',
