@@ -146,6 +146,13 @@ export const agent: readonly Mutant[] = [
     noticedBy: [{ file: `${RECONCILE}/pass.test.ts`, only: 'is looked at by the next one' }],
   },
   {
+    fault: 'an nginx that is restarted while it is filled is taken for full',
+    file: `${TARGETS}/nginx/nginx.ts`,
+    find: 'if ((await api.epoch(signal)) !== begun) {',
+    replace: 'if (begun === "") {',
+    noticedBy: [{ file: `${TARGETS}/nginx/nginx.test.ts`, only: 'is not taken for full' }],
+  },
+  {
     fault: 'what did not fit into a full memory is refused for minutes by a larger one',
     file: `${RECONCILE}/pass.ts`,
     find: 'const isTakenNow = isOther && !isUnserved(problem);',

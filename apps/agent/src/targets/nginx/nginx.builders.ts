@@ -110,7 +110,7 @@ async function setUpWithMemory(site: Site, script: Script, program?: Parameters<
     ...nginx,
     target: { type: 'nginx', socket, tokenFile },
     keepsOverRestart: false,
-    killedAt: 4,
+    killedAt: 5,
     async start() {
       // One that was killed leaves its socket, and does not start again over it.
       rmSync(socket, { force: true });
@@ -199,7 +199,7 @@ export const createNginxWithLuaOf = (size: string) => async (site: Site) => {
       first: `load_module ${modules}/ndk_http_module.so; load_module ${modules}/ngx_http_lua_module.so;\n`,
     },
   );
-  return { ...balancer, target: { ...balancer.target, folder }, keepsOverRestart: true, killedAt: 12 };
+  return { ...balancer, target: { ...balancer.target, folder }, keepsOverRestart: true, killedAt: 13 };
 };
 
 /** Sets an nginx with Lua up. */

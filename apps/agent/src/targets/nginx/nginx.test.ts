@@ -37,19 +37,27 @@ test('where one request fails the change ends, once no other is on its way', asy
   expect(order).toEqual(['answered', 'ended']);
 });
 
-/** A memory of nginx. */
-function createMemory(): AdminApi {
+/** A memory of nginx, which is emptied by a restart just before some certificate is put. */
+function createMemory({ restartsBefore }: { readonly restartsBefore?: string } = {}): AdminApi {
   const memory = new Map<string, Kept>();
+  let kept = '';
+  let isRestarted = restartsBefore === undefined;
   return {
     list: async () => new Map(memory),
     async put({ certificateId }, value) {
+      if (certificateId === restartsBefore && !isRestarted) {
+        [isRestarted, kept] = [true, ''];
+        memory.clear();
+      }
       const [leafHash = '', names = ''] = value.split('\n');
       memory.set(certificateId, { leafHash, names: names.split(' ').filter(Boolean) });
       return leafHash;
     },
     remove: async (id) => void memory.delete(id),
-    epoch: async () => '',
-    setEpoch: async () => {},
+    epoch: async () => kept,
+    async setEpoch(epoch) {
+      kept = epoch;
+    },
     close: () => {},
   };
 }
@@ -85,3 +93,18 @@ test('which certificate ranks first is asked only for names that another one has
   expect(await fill(a, b, wild, more)).toEqual(['both.test', 'www.wild.test']);
   expect(await leading()).toMatchObject({ more: ['both.test', 'more.test', 'www.wild.test'] });
 });
+
+test.each(['its first change', 'a later change'])(
+  'an nginx that is restarted in the middle of %s is not taken for full',
+  async (when) => {
+    const api = createMemory({ restartsBefore: 'last' });
+    const target = createNginxTarget({ name: 'nginx', address: undefined, files: undefined }, api);
+    const [first, last] = [await createWanted('first', ['first.test']), await createWanted('last', ['last.test'])];
+    if (when === 'a later change') await bring(target, [first]);
+    await expect(bring(target, [first, last])).rejects.toThrow('nginx was restarted while it was given certificates');
+    expect((await bring(target, [first, last])).isInEffect).toBe(false);
+    const { signal } = new AbortController();
+    expect([...(await api.list(signal)).keys()].sort()).toEqual(['first', 'last']);
+    expect(await bring(target, [first, last])).toEqual({ isInEffect: true, refused: undefined });
+  },
+);

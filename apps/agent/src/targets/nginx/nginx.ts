@@ -119,6 +119,14 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
     });
   }
 
+  /** Marks the memory. Another mark with each change: memory that is filled from a file of nginx's own can be older than the last one. */
+  async function mark(signal: AbortSignal): Promise<string> {
+    const epoch = randomUUID();
+    epochs = [...epochs, epoch];
+    await api.setEpoch(epoch, signal);
+    return epoch;
+  }
+
   /** What is kept, with the names that lead to each certificate now. */
   const current = (): Map<string, Kept> =>
     new Map(
@@ -145,6 +153,7 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
     },
     async apply(change, signal): Promise<Applied> {
       const refused = new Map<string, Error>();
+      const begun = await mark(signal);
       await forEach(change.put, refused, (wanted) => write(wanted, namesOfPut(wanted, change), signal));
       await moveNames(change, refused, signal);
       for (const id of change.remove) {
@@ -157,11 +166,11 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
       // What was put now is in the memory, whatever became of its file: the next comparison of all names that.
       const isPut = new Set(change.put.map(({ certificateId }) => certificateId));
       for (const [id, problem] of unwritten) if (!isPut.has(id)) refused.set(id, problem);
-      // Another one with each change: memory that is filled from a file of nginx's own can be older than the last one.
-      const epoch = randomUUID();
-      epochs = [...epochs, epoch];
-      await api.setEpoch(epoch, signal);
-      epochs = [epoch];
+      if ((await api.epoch(signal)) !== begun) {
+        const what = 'nginx was restarted while it was given certificates. It is given all that it lacks at once.';
+        throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
+      }
+      epochs = [await mark(signal)];
       return { refused };
     },
     async served(leaves, signal) {
