@@ -10,11 +10,22 @@ const PORTS = ['acme', 'dns', 'dnsManagement'] as const;
 /** Ports on 127.0.0.1 that the sandbox listens on. */
 export type Ports = Readonly<Record<(typeof PORTS)[number], number>>;
 
+/** Ports on 127.0.0.1 of the server that follows the bus. */
+export interface ServerPorts {
+  readonly port: number;
+  readonly httpPort: number;
+}
+
 /** A folder with mode 0700, and the ports that belong to it. */
 export interface Home {
   readonly folder: string;
   readonly ports: Ports;
+  /** The configuration of the bus has them, too: they are what a CA validates at. */
+  readonly server: ServerPorts;
 }
+
+/** Of the server, in a folder that has none yet. */
+export const SERVER_PORTS: ServerPorts = { port: 8443, httpPort: 5002 };
 
 // Below the ports that systems give to outgoing connections, which could be in the way at the next start.
 const FIRST = 20_000;
@@ -59,26 +70,43 @@ async function drawPorts(): Promise<Ports> {
   return { acme, dns, dnsManagement };
 }
 
-function parsePorts(text: string, file: string): Ports {
+/** What `ports.json` holds. */
+type StoredPorts = Pick<Home, 'ports' | 'server'>;
+
+function parsePorts(text: string, file: string): StoredPorts {
   try {
-    const { acme, dns, dnsManagement } = JSON.parse(text) as Ports;
-    const isPort = (port: unknown) => Number.isInteger(port) && Number(port) > 0 && Number(port) < 65_536;
-    if ([acme, dns, dnsManagement].every(isPort)) return { acme, dns, dnsManagement };
+    const { acme, dns, dnsManagement, port, httpPort } = JSON.parse(text) as Ports & ServerPorts;
+    const isPort = (each: unknown) => Number.isInteger(each) && Number(each) > 0 && Number(each) < 65_536;
+    if ([acme, dns, dnsManagement, port, httpPort].every(isPort))
+      return { ports: { acme, dns, dnsManagement }, server: { port, httpPort } };
   } catch {
     // The same as JSON of another shape.
   }
-  throw new Error(`${file} does not hold the sandbox's ports. Remove it to draw new ones.`);
+  throw new Error(`${file} does not hold the sandbox's ports. Remove its folder to start with another sandbox.`);
 }
 
-async function readPorts(file: string): Promise<Ports> {
+async function readPorts(file: string): Promise<StoredPorts | undefined> {
   try {
     return parsePorts(await readFile(file, 'utf8'), file);
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
   }
+  return undefined;
+}
+
+/** Draws the ports of a new folder. Rejects, and writes nothing, where one of the server is taken: the next start can choose others. */
+async function makePorts(file: string, server: ServerPorts): Promise<StoredPorts> {
+  for (const [flag, port] of [
+    ['--port', server.port],
+    ['--http-port', server.httpPort],
+  ] as const) {
+    if (await listensOnTcp(port)) continue;
+    throw new Error(`Port ${port} of 127.0.0.1 is taken by another program, or not allowed to this user. End the program, or choose another port, as with:
+npm run sandbox -- ${flag} PORT`);
+  }
   const ports = await drawPorts();
-  await writeFile(file, `${JSON.stringify(ports)}\n`);
-  return ports;
+  await writeFile(file, `${JSON.stringify({ ...ports, ...server })}\n`);
+  return { ports, server };
 }
 
 /** Keys are in it, so that others must not read it. What is open already may be a folder for something else, and stays as it is. */
@@ -91,16 +119,32 @@ async function openPrivately(folder: string): Promise<void> {
 Or keep the sandbox's files in another folder: npm run sandbox -- --state FOLDER`);
 }
 
-/** Opens a folder, or makes it with ports that are free. Rejects with what to do where others can read it, or where a port of it is taken. */
-export async function openHome(folder: string): Promise<Home> {
+/**
+ * Opens a folder, or makes it with ports that are free. Rejects with what to do where others can read it, where a port of it is taken, or where the
+ * server is to have other ports than those that the bus was made with.
+ *
+ * @param wished ports of the server; default those of the folder, in a new one {@link SERVER_PORTS}.
+ */
+export async function openHome(
+  folder: string,
+  wished: { readonly port?: number | undefined; readonly httpPort?: number | undefined } = {},
+): Promise<Home> {
   await openPrivately(folder);
   const file = join(folder, 'ports.json');
-  const ports = await readPorts(file);
-  for (const name of PORTS) {
-    if (await isFree(ports[name])) continue;
-    throw new Error(`Port ${ports[name]} of 127.0.0.1 is taken, perhaps by a sandbox that still runs. It belongs to this sandbox (${file}): a
-bus that was made with it looks for its CA and DNS there. End the other program and start the sandbox again.
-For a second sandbox at the same time, choose another folder: npm run sandbox -- --state FOLDER`);
+  const { port = SERVER_PORTS.port, httpPort = SERVER_PORTS.httpPort } = wished;
+  const { ports, server } = (await readPorts(file)) ?? (await makePorts(file, { port, httpPort }));
+  if ((wished.port ?? server.port) !== server.port || (wished.httpPort ?? server.httpPort) !== server.httpPort)
+    throw new Error(`The bus in ${folder} was made for a server at the ports ${server.port} and ${server.httpPort}, where its CA validates. Leave out --port and
+--http-port, or choose another folder: npm run sandbox -- --state FOLDER --port PORT --http-port PORT`);
+  const needed = [
+    ...PORTS.map((name) => ({ number: ports[name], isUsable: isFree })),
+    ...[server.port, server.httpPort].map((number) => ({ number, isUsable: listensOnTcp })),
+  ];
+  for (const { number, isUsable } of needed) {
+    if (await isUsable(number)) continue;
+    throw new Error(`Port ${number} of 127.0.0.1 is taken, perhaps by a sandbox that still runs. It belongs to this sandbox (${file}):
+its bus is configured with it. End the other program and start the sandbox again.
+For a second sandbox at the same time, choose another folder: npm run sandbox -- --state FOLDER --port PORT --http-port PORT`);
   }
-  return { folder, ports };
+  return { folder, ports, server };
 }

@@ -1,7 +1,7 @@
 /** Tests that the sandbox starts, that it goes on after a restart, and that nothing of it is left running. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { get } from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -106,7 +106,8 @@ test('the sandbox serves what its bus says, both go on after its restart, and no
   first.child.kill('SIGTERM');
   await once(first.child, 'exit');
   await expectGone(first.ports);
-  const again = await startSandbox(state, flags);
+  // The ports are those of the folder: nobody has to name them again.
+  const again = await startSandbox(state, []);
   expect(again.said).toBe(first.said);
   expect(await certbus('cert', 'renew', id, '--yes')).toMatch(/^renewed/);
   expect(readFileSync(join(state, 'ca-root.pem'), 'utf8')).toBe(root);
@@ -134,7 +135,7 @@ test('a CA that there is not, a flag that there is not, a port that is not one, 
 
 test('a port that another program has taken is named, with what to do', async () => {
   const state = openFolder();
-  const { ports } = await openHome(state);
+  const { ports } = await openHome(state, { port: await freePort(), httpPort: await freePort() });
   await using dns = await startDnsServer({ port: ports.dns });
   expect(dns.address).toContain(String(ports.dns));
   const { code, stderr } = await refused('--state', state);
@@ -142,4 +143,28 @@ test('a port that another program has taken is named, with what to do', async ()
   expect(stderr).toMatch(
     new RegExp(`^Port ${ports.dns} of 127\\.0\\.0\\.1 is taken.*End the other program.*--state FOLDER`, 's'),
   );
+});
+
+test('a server at other ports than the bus was made for is refused, with what to do', async () => {
+  const state = openFolder();
+  const [port, httpPort, other] = [await freePort(), await freePort(), await freePort()];
+  await openHome(state, { port, httpPort });
+  for (const flag of ['--port', '--http-port']) {
+    const { code, stderr } = await refused('--state', state, flag, String(other));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(new RegExp(`made for a server at the ports ${port} and ${httpPort}.*--state FOLDER`, 's'));
+  }
+});
+
+test('a port of the server that is taken is named before a bus is made, and the next start can choose another', async () => {
+  const state = openFolder();
+  const [free, taken] = [await freePort(), await freePort()];
+  await using dns = await startDnsServer({ port: taken });
+  expect(dns.address).toContain(String(taken));
+  const { code, stderr } = await refused('--state', state, '--port', String(free), '--http-port', String(taken));
+  expect(code).toBe(1);
+  expect(stderr).toMatch(new RegExp(`^Port ${taken} of 127\\.0\\.0\\.1 is taken .*-- --http-port PORT$`, 'ms'));
+  expect(readdirSync(state)).toEqual([]);
+  const server = { port: free, httpPort: await freePort() };
+  expect(await openHome(state, server)).toMatchObject({ server });
 });

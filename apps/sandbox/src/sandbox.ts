@@ -3,19 +3,19 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { exitWith, parseArguments } from './arguments.ts';
 import { foreignSettings } from './environment.ts';
-import { openHome } from './home.ts';
+import { openHome, SERVER_PORTS } from './home.ts';
 import { startLocalCa } from './local-ca.ts';
 import { startSite } from './site.ts';
 
-const [HTTPS_PORT, HTTP_PORT] = [8443, 5002];
 const FOLDER = '.sandbox';
 
 /** npm starts this in the repository; a folder is meant from where the user is. */
 const folderOf = (state: unknown) =>
   typeof state === 'string' ? resolve(process.env['INIT_CWD'] ?? '.', state) : FOLDER;
 
-function portOf(given: unknown, otherwise: number): number {
-  const port = given === undefined ? otherwise : Number(given);
+function portOf(given: unknown): number | undefined {
+  if (given === undefined) return undefined;
+  const port = Number(given);
   if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
   return exitWith(2, `"${given}" is not a port. Give a number from 1 to 65535.`);
 }
@@ -33,19 +33,16 @@ if (!kind.keepsState && flags['state'] !== undefined)
 
 const exitWithReason = (error: unknown) => exitWith(1, error instanceof Error ? error.message : String(error));
 
-const port = portOf(flags['port'], HTTPS_PORT);
-const httpPort = portOf(flags['http-port'], HTTP_PORT);
-const home = kind.keepsState ? await openHome(folderOf(flags['state'])).catch(exitWithReason) : undefined;
+const wished = { port: portOf(flags['port']), httpPort: portOf(flags['http-port']) };
+const home = kind.keepsState ? await openHome(folderOf(flags['state']), wished).catch(exitWithReason) : undefined;
+const { port = SERVER_PORTS.port, httpPort = SERVER_PORTS.httpPort } = home?.server ?? wished;
 const local = await startLocalCa(kind, { httpPort, tlsPort: port, home }).catch(exitWithReason);
-// The first start in a folder puts the ports into its bus.
-const elsewhere = home ? ', and another folder: npm run sandbox -- --state FOLDER' : ': npm run sandbox -- --ca pebble';
 const site = await startSite(local, { port, httpPort }).catch(async (error: Error) => {
   await local.stop();
-  return exitWith(
-    1,
-    `The bus or its server could not be started: ${error.message}
-If port ${port} or ${httpPort} is taken, choose others${elsewhere} --port PORT --http-port PORT`,
-  );
+  const others = home
+    ? ''
+    : `\nIf port ${port} or ${httpPort} is taken, choose others: npm run sandbox -- --ca pebble --port PORT --http-port PORT`;
+  return exitWith(1, `The bus or its server could not be started: ${error.message}${others}`);
 });
 
 /** A word for a shell. */

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { environmentOf } from './environment.ts';
+import type { ServerPorts } from './home.ts';
 import { initFlags, type LocalCa } from './local-ca.ts';
 
 const CERTBUS = fileURLToPath(new URL('../../cli/bin/dev.js', import.meta.url));
@@ -18,12 +19,6 @@ export interface Site {
   readonly variables: Readonly<Record<'CERTBUS_CONFIG' | 'CERTBUS_STATE_DIR', string>>;
   readonly folder: string;
   stop(): Promise<void>;
-}
-
-/** Ports of the server on 127.0.0.1. */
-export interface ServerPorts {
-  readonly port: number;
-  readonly httpPort: number;
 }
 
 /** Starts the server, and resolves once it listens. Rejects with what it wrote where it ends before. */
