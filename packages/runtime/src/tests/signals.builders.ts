@@ -221,9 +221,15 @@ export async function startSignalSite(): Promise<SignalSite> {
   async function events(): Promise<readonly BusEvent[]> {
     const open = await openLocalBus(environmentFor({ file, state: join(folder, 'reader') }));
     try {
-      const page = await open.bus.read(BEGINNING, { limit: 10_000, consistent: true, everySignature: true });
-      if (page.refused) throw page.refused;
-      return page.commits.flatMap(({ events: said }) => said.flatMap(({ event }) => event ?? []));
+      const all: BusEvent[] = [];
+      // A page has so many bytes at the most.
+      for (let from = BEGINNING; ; ) {
+        const page = await open.bus.read(from, { limit: 10_000, consistent: true, everySignature: true });
+        if (page.refused) throw page.refused;
+        all.push(...page.commits.flatMap(({ events: said }) => said.flatMap(({ event }) => event ?? [])));
+        if (page.end) return all;
+        from = page.checkpoint;
+      }
     } finally {
       await open.close();
     }

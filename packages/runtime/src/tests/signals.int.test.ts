@@ -145,10 +145,17 @@ async function pointsOf(process: Signalled, name: string): Promise<readonly stri
   return ended?.passed ?? [];
 }
 
-/** Points of a daemon that has several orders under way at once, by their count. */
-const rounds = [2, 9, 20, 35].flatMap((count) =>
-  (['SIGKILL', 'SIGSTOP'] as const).map((signal) => ({ count, signal })),
-);
+/** Points of a daemon that has several orders under way at once, by their count: those of about three orders, each bus with some of them. */
+const COUNTS = Array.from({ length: 40 }, (_, n) => n + 1);
+const BUSES = 8;
+const roundsOf = (bus: number): readonly Awaited[] =>
+  COUNTS.filter((count) => count % BUSES === bus).flatMap((count) =>
+    (['SIGKILL', 'SIGSTOP'] as const).map((signal) => ({ count, signal })),
+  );
+/** How often a point is awaited, of which there is none where the CA was asked once less. */
+const TRIES = 4;
+/** What a process asks a CA for once, and keeps. */
+const isKept = (point: string): boolean => /directory|new-nonce/.test(point);
 /** Hundreds of rounds, on a machine that can be busy. */
 const FULL = { tags: 'full', timeout: 3_600_000 };
 const patience = { timeout: 1_200_000, interval: 200 };
@@ -178,20 +185,21 @@ if (isFull) {
       expect(points.length).toBeGreaterThan(20);
       const intents: Intent[] = [one('first.test')];
       let next = site.start();
-      let reached = 0;
       for (const [index, point] of points.entries()) {
-        const name = `k${index}.test`;
-        const victim = next;
-        next = site.start();
-        const beside = company.before(name);
-        const struck = await strike(victim, name, { point, signal: 'SIGKILL' });
-        if (struck.point !== undefined) reached += 1;
-        else victim.child.kill('SIGKILL');
-        await Promise.all([beside, company.after(name)]);
-        checkRecords(site, name, point);
-        intents.push(...company.intents(name, 1));
+        let struck: string | undefined;
+        for (let tries = 0; tries < TRIES && struck === undefined; tries += 1) {
+          const name = `k${index}-${tries}.test`;
+          const victim = next;
+          next = site.start();
+          const beside = company.before(name);
+          struck = (await strike(victim, name, { point, signal: 'SIGKILL' })).point;
+          if (struck === undefined) victim.child.kill('SIGKILL');
+          await Promise.all([beside, company.after(name)]);
+          checkRecords(site, name, point);
+          intents.push(...company.intents(name, 1));
+        }
+        expect(struck).toBe(point);
       }
-      expect(reached).toBeGreaterThan(20);
       await checkCounts(site, intents);
     },
   );
@@ -202,35 +210,40 @@ if (isFull) {
     async ([, meet], context) => {
       const { site, heir } = await startSite(context);
       const company = meet(site, heir);
-      const victim = site.start();
-      const fresh = await pointsOf(victim, 'first.test');
-      const points = fresh.filter((point) => !/directory|new-nonce/.test(point));
+      const lasting = site.start();
+      const points = await pointsOf(lasting, 'first.test');
+      expect(points.filter(isKept).length).toBeGreaterThan(3);
       const intents: Intent[] = [one('first.test')];
-      let reached = 0;
       for (const [index, point] of points.entries()) {
         for (const isMeanwhile of [false, true]) {
-          const name = `s${index}${isMeanwhile ? 'm' : ''}.test`;
           const where = `${point}${isMeanwhile ? ', going on within the validation of others' : ''}`;
-          const beside = company.before(name);
-          const struck = await strike(victim, name, { point, signal: 'SIGSTOP' });
-          // Its claim is to end, and not that of another order that is under way.
-          await beside;
-          const others = () => company.after(name);
-          if (struck.point !== undefined) reached += 1;
-          await outlive({ site, victim, ...struck }, name, { isMeanwhile, others });
-          checkRecords(site, name, where);
-          intents.push(...company.intents(name, point === SENT_LATE ? 2 : 1));
+          let reached: string | undefined;
+          for (let tries = 0; tries < TRIES && reached === undefined; tries += 1) {
+            const name = `s${index}${isMeanwhile ? 'm' : ''}-${tries}.test`;
+            const victim = isKept(point) ? site.start() : lasting;
+            const beside = company.before(name);
+            const struck = await strike(victim, name, { point, signal: 'SIGSTOP' });
+            reached = struck.point;
+            // Its claim is to end, and not that of another order that is under way.
+            await beside;
+            const others = () => company.after(name);
+            await outlive({ site, victim, ...struck }, name, { isMeanwhile, others });
+            checkRecords(site, name, where);
+            intents.push(...company.intents(name, point === SENT_LATE ? 2 : 1));
+            if (victim !== lasting) victim.child.kill('SIGKILL');
+          }
+          expect(reached, where).toBe(point);
         }
       }
-      expect(reached).toBeGreaterThan(40);
       await checkCounts(site, intents);
     },
   );
 
-  test.concurrent(
-    'three daemons on one queue, of which one is killed or stopped at one point after another',
+  test.concurrent.for(Array.from({ length: BUSES }, (_, bus) => bus))(
+    'three daemons on one queue, of which one is killed or stopped at one point after another, bus %i',
     FULL,
-    async (context) => {
+    async (bus, context) => {
+      const rounds = roundsOf(bus);
       const { site, heir } = await startSite(context);
       const names = Array.from({ length: 9 }, (_, n) => `d${n}.test`);
       for (const name of names) await issue(heir, { names: [name], profile: 'shortlived' });
@@ -245,19 +258,26 @@ if (isFull) {
         nudges.push(name);
         await issue(heir, { names: [name] });
       };
-      let reached = 0;
-      for (const [index, awaits] of rounds.entries()) {
+      let [certificates, sentLate] = [1, 0];
+      for (const awaits of rounds) {
         const where = `${awaits.signal} at point ${awaits.count}`;
-        const holders = () => holdersOfUnrenewed(site, names, 2 + index);
+        const holders = () => holdersOfUnrenewed(site, names, certificates);
         await victim.isReady;
-        const { reached: struck, ended } = victim.work({ awaits });
-        site.advance(100 * HOUR_MS);
-        await nudge();
-        // What is left is the victim's, or nothing.
-        const mark = `process ${victim.child.pid} `;
-        const others = async () => (await holders()).filter((holder) => !holder.includes(mark));
-        await context.expect.poll(others, { ...patience, message: where }).toEqual([]);
-        if (await Promise.race([struck, Promise.resolve(undefined)])) reached += 1;
+        const { reached, ended } = victim.work({ awaits });
+        let point: string | undefined;
+        void reached.then((met) => (point = met));
+        // Others can be quicker: then its points are counted on in the next renewals.
+        for (let tries = 0; tries < TRIES && point === undefined; tries += 1) {
+          certificates += 1;
+          site.advance(100 * HOUR_MS);
+          await nudge();
+          // What is left is the victim's, once its signal has met it, or nothing.
+          const mark = `process ${victim.child.pid} `;
+          const left = async () => (await holders()).filter((holder) => point === undefined || !holder.includes(mark));
+          await context.expect.poll(left, { ...patience, message: where }).toEqual([]);
+        }
+        expect(point, where).toBeDefined();
+        if (awaits.signal === 'SIGSTOP' && point?.startsWith('sending POST new-order')) sentLate += 1;
         if (awaits.signal === 'SIGSTOP') site.advance(CLAIM_OVER_MS);
         else {
           // Once it has ended, what it claims is taken over at once.
@@ -270,10 +290,16 @@ if (isFull) {
         victim.goOn();
         for (const name of names) checkRecords(site, name, where);
       }
-      expect(reached).toBeGreaterThan(rounds.length / 2);
-      const certificates = 1 + rounds.length;
-      const renewed = names.map((name) => ({ names: [name], certificates, orders: certificates }));
-      await checkCounts(site, [...renewed, ...nudges.map(one)]);
+      const tallies = await site.tallies();
+      const renewed = names.map((name) => ({ names: [name], certificates, orders: certificates + sentLate }));
+      // In two months the first of these are due as well.
+      const others = nudges.map((name) => ({ ...one(name), certificates: tallies.get(name)?.issued.length ?? 1 }));
+      const nudged = others.map((each) => ({ ...each, orders: each.certificates + sentLate }));
+      await checkCounts(site, [...renewed, ...nudged]);
+      const more = [...renewed, ...nudged].map(
+        (each) => (tallies.get(each.names.join(' '))?.orders ?? 0) - each.certificates,
+      );
+      expect(more.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(sentLate);
     },
   );
 }
