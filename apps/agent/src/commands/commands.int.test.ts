@@ -211,6 +211,29 @@ test.each([
   );
 });
 
+const FILES = { type: 'files', folder: '/x' };
+
+test.each([
+  [{ identity: undefined, idenity: 'x.key' }, 'identity: it is missing; idenity: it is not a known field.'],
+  [{ targets: [{ ...FILES, folder: undefined }] }, 'targets.0.folder: it is missing.'],
+  [
+    { targets: [FILES, { ...FILES, color: 1 }], checkin: 'https://in.test' },
+    'targets.1.color: it is not a known field; checkin: it is not a known field.',
+  ],
+  [{ targets: [{ type: 'haprxy' }] }, 'targets.0.type: it must be "files" or "haproxy" or "nginx" or "nginx-files".'],
+  [
+    { targets: [{ ...FILES, mode: 640 }], intervalMs: '10' },
+    'intervalMs: it must be a number; targets.0.mode: it must be a string.',
+  ],
+  [{ targets: FILES, http01: '127.0.0.1:80' }, 'http01: it must be an object; targets: it must be a list.'],
+  [{ bus: '' }, 'bus: must not be empty.'],
+])('of %j every field that is wrong is named, in plain words', async (wrong, told) => {
+  const { parseConfiguration } = await import('../configuration/read-configuration.ts');
+  const good = { bus: 'sqlite:/bus.db#test', trust: 'bus.pub', identity: 'x.key', targets: [FILES] };
+  const parse = () => parseConfiguration(JSON.stringify({ ...good, ...wrong }), 'agent.json');
+  expect(parse).toThrow(expect.objectContaining({ message: `agent.json: ${told}` }));
+});
+
 test('names are taken in any form in which they can be typed', async () => {
   const { parseConfiguration } = await import('../configuration/read-configuration.ts');
   const names = ['Bücher.Example.', '*.A.test', '2001:DB8:0::1'];
@@ -225,7 +248,7 @@ test('names are taken in any form in which they can be typed', async () => {
 test('the URL of a check-in is shown in no message', async () => {
   const { parseConfiguration } = await import('../configuration/read-configuration.ts');
   for (const url of ['https://me:secret-word@in.test/', 'ftp://in.test/secret-word', 'https://in.test/ secret-word']) {
-    for (const checkIn of [url, { url }]) {
+    for (const checkIn of [url, { url }, [url]]) {
       const parse = () => parseConfiguration(JSON.stringify({ checkIn }), '/etc/certbus/agent.json');
       expect(parse).toThrow();
       expect(parse).not.toThrow('secret-word');

@@ -88,6 +88,35 @@ function checkPlaces(targets: readonly NamedTarget[], file: string): void {
     }
 }
 
+/** In the words of a user, for what the schema calls by its own. */
+const KINDS: Readonly<Record<string, string>> = {
+  string: 'a string',
+  number: 'a number',
+  boolean: 'true or false',
+  Object: 'an object',
+  Array: 'a list',
+};
+
+/** What a field must be, such as `("files" | "haproxy")`. */
+const kindsOf = (expected: string): string =>
+  expected
+    .replace(/^\((.*)\)$/s, '$1')
+    .split(' | ')
+    .map((kind) => KINDS[kind] ?? kind)
+    .join(' or ');
+
+/** What is wrong with a field. The schema's own words repeat the value, which can be a secret. */
+function describe(issue: v.BaseIssue<unknown>): string {
+  const path = pathOf(issue);
+  if (issue.type === 'strict_object' && issue.expected === 'never') return `${path}: it is not a known field`;
+  if (issue.received === 'undefined') return `${path}: it is missing`;
+  const isOurs = !issue.message.startsWith('Invalid ');
+  return `${path}: ${isOurs ? issue.message : `it must be ${kindsOf(issue.expected ?? 'another value')}`}`;
+}
+
+/** More are not shown: what is wrong first is often why the rest is. */
+const SHOWN = 5;
+
 function named(targets: readonly TargetConfiguration[], file: string): NamedTarget[] {
   const result: NamedTarget[] = [];
   for (const target of targets) {
@@ -111,14 +140,13 @@ function resolveArchive(address: string, folder: string): string {
 }
 
 /**
- * A text of `agent.json` with its paths taken from the file's folder. Throws `CERTBUS_AGENT_CONFIG_INVALID`, which names the field, and
+ * A text of `agent.json` with its paths taken from the file's folder. Throws `CERTBUS_AGENT_CONFIG_INVALID`, which names each field that is wrong, and
  * `CERTBUS_STORE_ADDRESS_INVALID`.
  */
 export function parseConfiguration(text: string, file: string): ResolvedConfiguration {
   const parsed = v.safeParse(AgentConfigurationSchema, parseJson(text, file));
   if (!parsed.success) {
-    const [issue] = parsed.issues;
-    const what = `${file}: ${pathOf(issue)}: ${issue.message}.`;
+    const what = `${file}: ${parsed.issues.slice(0, SHOWN).map(describe).join('; ')}.`;
     throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', what);
   }
   const folder = dirname(file);
