@@ -567,7 +567,20 @@ test('a command or flag that does not exist is answered with what to type', asyn
     status: 127,
     stdout: '',
     stderr:
-      'Error: "certbus-agent statu" is not a command. Did you mean "certbus-agent status"? "certbus-agent help" lists the commands.\n',
+      'Error: "certbus-agent statu" is not a command. Did you mean "certbus-agent status"? "certbus-agent help" lists the commands. Code: CERTBUS_CLI_USAGE.\n',
+  });
+  expect(await run(site, 'puase', 'haproxy')).toEqual({
+    status: 127,
+    stdout: '',
+    stderr: expect.stringMatching(
+      /^Error: "certbus-agent puase haproxy" is not a .* Did you mean "certbus-agent pause"\?/,
+    ),
+  });
+  expect(await run(site, 'status', 'haproxy')).toEqual({
+    status: 2,
+    stdout: '',
+    stderr:
+      'Error: "certbus-agent status" does not take "haproxy". "certbus-agent status --help" lists what it takes. Code: CERTBUS_CLI_USAGE.\n',
   });
   expect(await run(site, 'check', '--nonsense')).toEqual({
     status: 2,
