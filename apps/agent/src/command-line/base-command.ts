@@ -61,8 +61,6 @@ export abstract class BaseCommand extends Command {
 
   protected override async init(): Promise<void> {
     await super.init();
-    // What cannot be printed changes nothing of what is done, nor of the exit status.
-    process.stderr.on('error', () => {});
     const interrupt = () => {
       if (this.#stop.signal.aborted) process.exit(130);
       this.#stop.abort(new AgentError('CERTBUS_AGENT_TARGET_FAILED', 'It was stopped before it was done.'));

@@ -7,8 +7,7 @@ import { cleanLine } from '@certbus/events';
 interface Output {
   readonly fd: number;
   write(text: string): unknown;
-  removeAllListeners(event: 'error'): unknown;
-  on(event: 'error', listener: () => void): unknown;
+  emit(event: 'error', error: unknown): unknown;
 }
 
 /** Whether an output is a file, as Node sees it: it is written at once, and the first error would close it for good. */
@@ -19,19 +18,17 @@ function isFile(fd: number): boolean {
 
 /**
  * Makes what writes lines to an output. What it cannot take is lost, as on a full disk, or where nobody reads it any more: that ends no agent, whose
- * balancers need certificates all the same.
+ * balancers need certificates all the same. The output has an `error` for it, see `watchOutput`.
  */
 export function lineWriter(output: Output): (line: string) => void {
-  // That of the command line ends the process for all errors but one.
-  output.removeAllListeners('error');
-  output.on('error', () => {});
   const { fd } = output;
   if (!isFile(fd)) return (line) => void output.write(`${cleanLine(line)}\n`);
   return (line) => {
     try {
       writeSync(fd, `${cleanLine(line)}\n`);
-    } catch {
+    } catch (error) {
       // The next line is tried again.
+      output.emit('error', error);
     }
   };
 }
