@@ -118,7 +118,7 @@ export const replica: readonly Mutant[] = [
   {
     fault: 'a process that was overtaken for a moment goes on with what it has looked up',
     file: 'packages/replica/src/follower.ts',
-    find: 'if (isOvertaken && mayAdvance) await changes.report(listener);',
+    find: 'if (isBehind && mayAdvance) await changes.report(listener);',
     replace: '',
     noticedBy: [{ file: 'packages/replica/src/overtaken.test.ts' }],
   },

@@ -50,7 +50,10 @@ test.each(['moved', 'rebuilt'] as const)(
   },
 );
 
-test('what was written while a process that reads along could not look is reported once it can', async () => {
+test.each([
+  ['reads along again', false],
+  ['follows itself by then', true],
+])('what was written while a process that reads along could not look is reported once it %s', async (_, takesOver) => {
   const folder = mkdtempSync(join(tmpdir(), 'certbus-follower-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const { busId, bus, say } = await beginStory();
@@ -69,6 +72,7 @@ test('what was written while a process that reads along could not look is report
         fails = false;
         await say(obtained('certificate1', ['a.test']));
         await synchronize(first, bus);
+        if (takesOver) await first.close();
         throw new Error('EMFILE: too many open files');
       },
     },
@@ -76,11 +80,11 @@ test('what was written while a process that reads along could not look is report
   const stop = new AbortController();
   const following = keepUp({
     replica: failing,
-    source: { open: () => expect.unreachable() },
+    source: { open: async () => ({ bus, archive: undefined, async close() {} }) },
     intervalMs: 50,
     signal: stop.signal,
     listener: {
-      contact: () => expect.unreachable(),
+      contact: () => expect(takesOver).toBe(true),
       moved: (changes) => heard.push(...changes.map(({ certificateId }) => certificateId)),
       rebuilt: () => heard.push('rebuilt'),
       watching() {},

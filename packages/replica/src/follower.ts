@@ -153,18 +153,21 @@ function keep(options: FollowerOptions): Kept {
 export async function keepUp(options: FollowerOptions): Promise<void> {
   const { replica, intervalMs, signal, listener } = options;
   let kept: Kept | undefined;
-  let isOvertaken = false;
+  /** Whether another process may have written what is not reported yet. */
+  let isBehind = false;
   for (let failures = 0; !signal.aborted; ) {
     const began = performance.now();
     try {
       kept ??= keep(options);
       const { changes } = kept;
       const mayAdvance = await replica.tryAdvance();
-      // What another process has written in between.
-      if (isOvertaken && mayAdvance) await changes.report(listener);
-      isOvertaken = false;
-      if (mayAdvance) isOvertaken = await advanceUntilOvertaken(options, kept);
-      else await watch(options, changes);
+      if (isBehind && mayAdvance) await changes.report(listener);
+      isBehind = !mayAdvance;
+      if (mayAdvance) isBehind = await advanceUntilOvertaken(options, kept);
+      else {
+        await watch(options, changes);
+        isBehind = false;
+      }
     } catch (error) {
       if (signal.aborted) return;
       listener.failed(error instanceof Error ? error : new Error(String(error)));
