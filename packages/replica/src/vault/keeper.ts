@@ -16,6 +16,7 @@ import {
   vaultKey,
 } from './file.ts';
 import { neededLeaves } from './needed.ts';
+import { createOpenings } from './openings.ts';
 import { sealLocally } from './sealing.ts';
 
 /** Whose keys are kept, and where. */
@@ -39,14 +40,6 @@ const MAX_TRIES = 20;
 /** More than that is opened again after a restart. */
 const MAX_WAITING = 10_000;
 const SWEPT_TOGETHER = 100;
-
-/** A key that is being opened. */
-interface Opening {
-  readonly certificateId: string;
-  readonly leafHash: string;
-  /** Its certificate can be removed meanwhile: then it is not kept. */
-  isNeeded: boolean;
-}
 
 /** An open file, and what is to be written into it. */
 interface Store {
@@ -140,7 +133,7 @@ function createKeeper(setup: VaultSetup): (call: VaultCall) => unknown {
   let store: Store | undefined;
   let key: KeyObject | undefined;
   let sweeping: Promise<void> = Promise.resolve();
-  const inWork = new Set<Opening>();
+  const openings = createOpenings();
 
   async function openStore(file: string): Promise<Uint8Array> {
     const database = openVaultToWrite(file);
@@ -171,28 +164,16 @@ function createKeeper(setup: VaultSetup): (call: VaultCall) => unknown {
 
   async function open(certificateId: string, leaf: SealedLeaf): Promise<string> {
     const { leafHash } = leaf;
-    const opening: Opening = { certificateId, leafHash, isNeeded: true };
-    inWork.add(opening);
-    try {
-      const opened = await openKeyOf(leaf);
-      if (key && store && opening.isNeeded) {
-        const sealed = sealLocally(key, { busId, certificateId, leafHash }, opened);
-        store.note({ kind: 'opened', certificateId, leafHash, sealed });
-      }
-      return opened;
-    } finally {
-      inWork.delete(opening);
+    const opened = await openings.open({ certificateId, leafHash }, () => openKeyOf(leaf));
+    if (key && store && !opened.needed) {
+      const sealed = sealLocally(key, { busId, certificateId, leafHash }, opened.key);
+      store.note({ kind: 'opened', certificateId, leafHash, sealed });
     }
+    return opened.key;
   }
 
   function note(notes: readonly VaultNote[]): void {
-    for (const each of notes) {
-      if (each.kind !== 'needed') continue;
-      for (const opening of inWork) {
-        if (opening.certificateId === each.certificateId)
-          opening.isNeeded &&= each.leafHashes.includes(opening.leafHash);
-      }
-    }
+    for (const each of notes) if (each.kind === 'needed') openings.restrict(each.certificateId, each.leafHashes);
     store?.note(...notes);
   }
 

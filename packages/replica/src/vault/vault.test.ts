@@ -402,6 +402,40 @@ test('a key is opened on this thread where its keeper is busy, or has ended', as
   await never.close();
 });
 
+test.each([
+  ['its certificate is removed', (vault: KeyVault) => vault.update('certificate1', undefined)],
+  ['the replica is built again', (vault: KeyVault) => vault.sweep()],
+] as const)('in memory a key is not kept where %s while it is being opened', async (_, change) => {
+  const asked: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const vault = await openWith((call) => {
+    if (call.kind !== 'open') return undefined;
+    asked.push(call.certificateId);
+    return promise;
+  });
+  const opening = vault.privateKey('certificate1', leaf);
+  await expect.poll(() => asked).toHaveLength(1);
+  change(vault);
+  resolve(privateKey);
+  expect(await opening).toBe(privateKey);
+  for (const expected of [2, 2]) {
+    expect(await vault.privateKey('certificate1', leaf)).toBe(privateKey);
+    expect(asked).toHaveLength(expected);
+  }
+  await vault.close();
+});
+
+test('a key whose certificate is removed while it waits for its turn is not kept in the file', async () => {
+  const path = pathOf('waiting');
+  const vault = await open(path);
+  const ids = Array.from({ length: 12 }, (_, n) => `certificate${n}`);
+  const openings = ids.map((id) => vault.privateKey(id, leaf));
+  for (const id of ids.slice(8)) vault.update(id, undefined);
+  await Promise.all(openings);
+  await vault.close();
+  expect(idsIn(path)).toEqual(ids.slice(0, 8));
+});
+
 test('in memory a key is kept for as long as its certificate needs it', async () => {
   const vault = await openKeyVault({ path: undefined, replica: undefined, busId, ...owner }, startKeeper);
   await vault.privateKey('certificate1', leaf);

@@ -9,6 +9,7 @@ import { createGate } from './gate.ts';
 import type { VaultSetup } from './keeper.ts';
 import { createMemory } from './memory.ts';
 import { neededLeaves } from './needed.ts';
+import { createOpenings } from './openings.ts';
 import { openLocally, sealLocally } from './sealing.ts';
 
 /**
@@ -99,6 +100,7 @@ export async function openKeyVault(setup: VaultSetup, startKeeper: StartKeeper):
   const { memory, kept } = keeping;
   const here = createOpener(identity);
   const gate = createGate(MAX_OPENINGS);
+  const openings = createOpenings();
   const notes: VaultNote[] = [];
   let lastNames = '';
 
@@ -157,25 +159,23 @@ export async function openKeyVault(setup: VaultSetup, startKeeper: StartKeeper):
       const sealed = kept.sealed(certificateId, leafHash);
       const known = sealed && openLocally(keeping.key, sealedFor, sealed);
       if (known) return known;
-      const opened = await gate(() =>
-        openCold(certificateId, {
-          leafHash,
-          leaf,
-          sealedKey,
-          ...(formerSealedKey === undefined ? {} : { formerSealedKey }),
-        }),
-      );
-      memory?.keep(certificateId, leafHash, sealLocally(keeping.key, sealedFor, opened));
-      return opened;
+      const cold = { leafHash, leaf, sealedKey, ...(formerSealedKey === undefined ? {} : { formerSealedKey }) };
+      const opened = await openings.open({ certificateId, leafHash }, () => gate(() => openCold(certificateId, cold)));
+      if (!opened.needed) memory?.keep(certificateId, leafHash, sealLocally(keeping.key, sealedFor, opened.key));
+      // The keeper may have begun with it only after it heard that.
+      else if (!memory) note({ kind: 'needed', certificateId, leafHashes: opened.needed });
+      return opened.key;
     },
     update(certificateId, certificate) {
       const leafHashes = neededLeaves(certificate);
+      openings.restrict(certificateId, leafHashes);
       if (memory) memory.restrict(certificateId, leafHashes);
       else note({ kind: 'needed', certificateId, leafHashes });
     },
     sweep() {
-      if (memory) memory.clear();
-      else tell({ kind: 'sweep' });
+      if (!memory) return tell({ kind: 'sweep' });
+      openings.clear();
+      memory.clear();
     },
     recentNames: () => kept.recentNames(),
     keepRecentNames(names) {
