@@ -47,9 +47,24 @@ test('while something else that it vouches for is not in order it does not check
   await expect.poll(() => asked).toEqual(['/secret-path']);
 });
 
-test('where what it vouches for cannot be asked, or does not answer true, it does not check in, with one alarm, and serves on', async () => {
+test.each([
+  [
+    'throws',
+    () => {
+      throw new Error('the upstream has no address');
+    },
+    'the upstream has no address',
+  ],
+  [
+    'is asynchronous and rejects',
+    async () => {
+      throw new Error('not seen');
+    },
+    'it returned neither true nor false, and a promise is not waited for',
+  ],
+])('where what it vouches for %s, it does not check in, with one alarm, and serves on', async (_, fails, why) => {
   const { asked, url } = await startSwitch();
-  const other = { looks: 0, answer: (): unknown => Promise.resolve(true) };
+  const other = { looks: 0, answer: (): unknown => false };
   const isInOrder = () => {
     other.looks += 1;
     return other.answer() as boolean;
@@ -62,11 +77,9 @@ test('where what it vouches for cannot be asked, or does not answer true, it doe
   };
   await looksAgain();
   expect(alarms).toEqual([]);
-  other.answer = () => {
-    throw new Error('the upstream has no address');
-  };
+  other.answer = fails;
   await looksAgain();
-  const message = 'This server does not check in, because "checkIn.isInOrder" failed: the upstream has no address.';
+  const message = `This server does not check in, because "checkIn.isInOrder" failed: ${why}.`;
   expect(alarms).toMatchObject([{ code: 'CERTBUS_CLIENT_CHECK_IN_FAILED', message }]);
   expect(asked).toEqual([]);
   other.answer = () => true;

@@ -9,7 +9,7 @@ export interface CheckIn {
   readonly url: string;
   /** Time between two calls, milliseconds, more than 0 and less than 2^31; default 300,000. */
   readonly everyMs?: number;
-  /** Whether everything else that the call vouches for is in order, asked before each; default: it is. All but `true` says that it is not. */
+  /** Whether everything else that the call vouches for is in order, asked before each; default: it is. It is not waited for: all but `true` says that it is not. */
   readonly isInOrder?: () => boolean;
 }
 
@@ -66,10 +66,14 @@ export function createCheckIns({
     if (!hasFailed) raise(new ClientError('CERTBUS_CLIENT_CHECK_IN_FAILED', what, { cause }));
     hasFailed = true;
   }
-  /** Whether the rest is in order as well. The function is the program's own, and may throw. */
+  /** Whether the rest is in order as well. The function is the program's own: it may throw, or be asynchronous by mistake. */
   function isRestInOrder(): boolean {
     try {
-      return isInOrder() === true;
+      const answer: unknown = isInOrder();
+      if (typeof answer === 'boolean') return answer;
+      // A promise that rejects would end the process.
+      Promise.resolve(answer).catch(() => {});
+      throw new TypeError('it returned neither true nor false, and a promise is not waited for');
     } catch (cause) {
       fail(`This server does not check in, because "checkIn.isInOrder" failed: ${whyOf(cause)}.`, cause);
       return false;
