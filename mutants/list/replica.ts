@@ -53,6 +53,13 @@ export const replica: readonly Mutant[] = [
     noticedBy: [{ file: VAULT_TEST, only: 'out of every byte of the files' }],
   },
   {
+    fault: 'a key that was being opened when its certificate was removed is kept in memory',
+    file: 'packages/replica/src/vault/vault.ts',
+    find: 'openings.restrict(certificateId, leafHashes);',
+    replace: '',
+    noticedBy: [{ file: VAULT_TEST, only: 'in memory a key is not kept' }],
+  },
+  {
     fault: 'a handshake waits for a vault that is locked',
     file: 'packages/replica/src/vault/file.ts',
     find: 'readOnly: true, timeout: 0',
@@ -121,6 +128,13 @@ export const replica: readonly Mutant[] = [
     find: 'if (isBehind && mayAdvance) await changes.report(listener);',
     replace: '',
     noticedBy: [{ file: 'packages/replica/src/overtaken.test.ts' }],
+  },
+  {
+    fault: 'what another process wrote before a look that failed is lost where this one takes over',
+    file: 'packages/replica/src/follower.ts',
+    find: 'isBehind = !mayAdvance;',
+    replace: 'isBehind = false;',
+    noticedBy: [{ file: 'packages/replica/src/follower.test.ts', only: 'follows itself by then' }],
   },
   {
     fault: 'a process that reads along after it was overtaken goes on with what it has looked up',
