@@ -148,7 +148,7 @@ export const agent: readonly Mutant[] = [
   {
     fault: 'an nginx that is restarted while it is filled is taken for full',
     file: `${TARGETS}/nginx/nginx.ts`,
-    find: 'if ((await api.epoch(signal)) !== begun) {',
+    find: 'if (begun !== undefined && (await api.epoch(signal)) !== begun) {',
     replace: 'if (begun === "") {',
     noticedBy: [{ file: `${TARGETS}/nginx/nginx.test.ts`, only: 'is not taken for full' }],
   },

@@ -37,8 +37,14 @@ test('where one request fails the change ends, once no other is on its way', asy
   expect(order).toEqual(['answered', 'ended']);
 });
 
-/** A memory of nginx, which is emptied by a restart just before some certificate is put. */
-function createMemory({ restartsBefore }: { readonly restartsBefore?: string } = {}): AdminApi {
+/** A memory of nginx, which is emptied by a restart just before some certificate is put, or has no room for a mark next to another one. */
+function createMemory({
+  restartsBefore,
+  isFullWith,
+}: {
+  readonly restartsBefore?: string;
+  readonly isFullWith?: string;
+} = {}): AdminApi {
   const memory = new Map<string, Kept>();
   let kept = '';
   let isRestarted = restartsBefore === undefined;
@@ -56,6 +62,8 @@ function createMemory({ restartsBefore }: { readonly restartsBefore?: string } =
     remove: async (id) => void memory.delete(id),
     epoch: async () => kept,
     async setEpoch(epoch) {
+      if (isFullWith !== undefined && memory.has(isFullWith))
+        throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', 'it answered 507 the zone is full');
       kept = epoch;
     },
     close: () => {},
@@ -108,3 +116,12 @@ test.each(['its first change', 'a later change'])(
     expect(await bring(target, [first, last])).toEqual({ isInEffect: true, refused: undefined });
   },
 );
+
+test('a memory that is full to the last mark gets room by what is removed', async () => {
+  const api = createMemory({ isFullWith: 'large' });
+  const target = createNginxTarget({ name: 'nginx', address: undefined, files: undefined }, api);
+  const [small, large] = [await createWanted('small', ['small.test']), await createWanted('large', ['large.test'])];
+  await expect(bring(target, [small, large])).rejects.toThrow('the zone is full');
+  await bring(target, [small]);
+  expect(await bring(target, [small])).toEqual({ isInEffect: true, refused: undefined });
+});

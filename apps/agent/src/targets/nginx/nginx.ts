@@ -153,7 +153,11 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
     },
     async apply(change, signal): Promise<Applied> {
       const refused = new Map<string, Error>();
-      const begun = await mark(signal);
+      const begun = await mark(signal).catch((error: AgentError) => {
+        // A full memory may have no room for it, which the removals below make. Where nginx is away, what follows fails as well.
+        if (error.code !== 'CERTBUS_AGENT_TARGET_FAILED') throw error;
+        return undefined;
+      });
       await forEach(change.put, refused, (wanted) => write(wanted, namesOfPut(wanted, change), signal));
       await moveNames(change, refused, signal);
       for (const id of change.remove) {
@@ -166,7 +170,7 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
       // What was put now is in the memory, whatever became of its file: the next comparison of all names that.
       const isPut = new Set(change.put.map(({ certificateId }) => certificateId));
       for (const [id, problem] of unwritten) if (!isPut.has(id)) refused.set(id, problem);
-      if ((await api.epoch(signal)) !== begun) {
+      if (begun !== undefined && (await api.epoch(signal)) !== begun) {
         const what = 'nginx was restarted while it was given certificates. It is given all that it lacks at once.';
         throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
       }
