@@ -71,14 +71,16 @@ export abstract class BaseCommand extends Command {
   /** Whether an empty word means something to it. */
   protected readonly takesEmptyWords: boolean = false;
 
-  /** Aborted by Ctrl-C, a SIGTERM, or the end of the terminal, so that a claim is released before the end. A second one ends at once. */
+  /** Aborted by Ctrl-C, a SIGTERM, or the end of the terminal, so that a claim is released before the end. A second Ctrl-C or SIGTERM ends at once. */
   protected get signal(): AbortSignal {
     return this.#stop.signal;
   }
 
   protected override async init(): Promise<void> {
     await super.init();
-    const interrupt = () => {
+    const interrupt = (by?: NodeJS.Signals) => {
+      // A terminal that is closed sends SIGHUP twice: by its shell, and by the system.
+      if (this.#stop.signal.aborted && by === 'SIGHUP') return;
       if (this.#stop.signal.aborted) process.exit(130);
       this.#stop.abort(
         new CliError(

@@ -40,9 +40,16 @@ test('it tells systemd that it is ready and that it stops, says where its pages 
 });
 
 test.each(['SIGTERM', 'SIGHUP'] as const)(
-  '%s stops it as Ctrl-C does: a terminal that is closed leaves no claim behind',
+  '%s stops it as Ctrl-C does: a terminal that is closed leaves no claim behind, and sends SIGHUP twice',
   async (interruptBy) => {
+    // Once it stops, as the system does after the shell.
+    const bin = `${site}/${interruptBy}`;
+    mkdirSync(bin);
+    const again = `case "$2" in STOPPING=1) kill -HUP $(echo "$1" | cut -d= -f2) ;; esac`;
+    writeFileSync(`${bin}/systemd-notify`, `#!/bin/sh\n${again}\n`);
+    chmodSync(`${bin}/systemd-notify`, 0o755);
     const { status, stderr } = await certbus(site, ['run', '--no-pages'], {
+      env: { ...env, PATH: `${bin}:${process.env['PATH']}` },
       interruptAt: 'ready, at position',
       interruptBy,
     });
