@@ -59,6 +59,26 @@ test('a certificate is replaced first, then revoked with its reason, and its pre
   });
 });
 
+test('what somebody was asked about is revoked, also where it was renewed before the answer', async () => {
+  await manage(async (manager) => {
+    const { certificateId, serialNumber } = await manager.issue({ names: ['asked.test'] }, { signal });
+    const request = { certificateId, reason: 'keyCompromise' } as const;
+    const subject = await manager.revocationSubject(request, { signal });
+    const renewed = await manager.renew(certificateId, { signal });
+    said.length = 0;
+    expect(await manager.revoke({ ...request, subject }, { signal })).toEqual({
+      certificateId,
+      serialNumber,
+      replacement: undefined,
+    });
+    expect(said).toEqual([`revoked ${serialNumber} for 1`]);
+    expect(manager.certificate(certificateId)).toMatchObject({
+      current: { serialNumber: renewed.serialNumber },
+      revoked: false,
+    });
+  });
+});
+
 test('a run that ends once the old one was replaced is completed by its serial number, without another replacement', async () => {
   const { certificateId, serialNumber } = await manage((manager) =>
     manager.issue({ names: ['interrupted.test'] }, { signal }),

@@ -20,7 +20,10 @@ export interface RevocationRequest {
   readonly serialNumber?: string | undefined;
   /** An age identity that opens its private key, which signs then in the place of the account (RFC 8555 section 7.6). Default the account. */
   readonly identity?: string | undefined;
-  /** What {@link revocationSubject} found for this request, so that the history of the bus is not read again. Default: it is looked for. */
+  /**
+   * What {@link revocationSubject} found for this request: that is revoked, also where it was replaced since, and the history of the bus is not read
+   * again. Default: it is looked for.
+   */
   readonly subject?: Pick<RevocationSubject, 'issued'> | undefined;
 }
 
@@ -86,7 +89,8 @@ async function find(
   const known = leavesOf(certificate);
   const found = subject?.issued;
   const serialOf = (each: IssuedCertificate) => ownFacts(each).serialNumber;
-  const wanted = serialNumber?.toUpperCase() ?? (current && serialOf(current));
+  const asked = found ?? current;
+  const wanted = serialNumber?.toUpperCase() ?? (asked && serialOf(asked));
   const issued =
     known.find((each) => serialOf(each) === wanted) ??
     (found && serialOf(found) === wanted ? found : undefined) ??
