@@ -88,7 +88,7 @@ export const flag: v.GenericSchema<boolean> = v.boolean('must be true or false')
 /** Certificates. */
 export const pem: v.GenericSchema<string> = v.pipe(nonEmpty, v.includes('-----BEGIN CERTIFICATE-----', 'must be PEM'));
 
-/** Whether a text is a zone as DNS has them: none is of names below a wildcard, and what no name can be in would only be found at the first order. */
+/** Whether a text is a zone of DNS, or `*` for all of them. Of a wildcard or a URL, only the first order would show that no name is in it. */
 const isZone = (text: string): boolean => text === '*' || /^[a-z\d_-]+(?:\.[a-z\d_-]+)*\.?$/.test(domainToASCII(text));
 
 /** The zones that settings are for. */
