@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from 'certbus-services';
@@ -127,4 +127,23 @@ test('a place where no file can be made is told, and no lock is left', async () 
     message: expect.stringContaining('no-such-folder'),
   });
   expect(existsSync(`${path}.lock`)).toBe(false);
+});
+
+test('a short file that is not an export is refused and stays as it is, and one that was begun is gone on with', async () => {
+  const path = join(folder.path, 'short');
+  for (const other of ['a', 'note', 'secret\n', 'P*m']) {
+    writeFileSync(path, other);
+    await expect(addTo(path, 1)).rejects.toMatchObject({
+      code: 'CERTBUS_STORE_EXPORT_REFUSED',
+      message: expect.stringContaining('this file is not an export'),
+    });
+    expect(readFileSync(path, 'utf8')).toBe(other);
+  }
+  const whole = join(folder.path, 'whole');
+  await addTo(whole, 1);
+  for (const length of [0, 1, 3, 4, 7, 9]) {
+    writeFileSync(path, readFileSync(whole).subarray(0, length));
+    await addTo(path, 1);
+    expect(await blocksOf(path)).toEqual([1]);
+  }
 });

@@ -48,8 +48,17 @@ async function readAt(file: FileHandle, offset: number, length: number): Promise
   return bytes;
 }
 
+/** Refuses a file that is too short for a label and does not begin as one: it is another file, and no run left it unfinished. */
+async function checkBeginning(file: FileHandle): Promise<void> {
+  const begun = Buffer.alloc(4);
+  begun.writeUInt32LE(SKIPPABLE);
+  const { bytesRead, buffer } = await file.read(Buffer.alloc(4), 0, 4, 0);
+  if (!buffer.subarray(0, bytesRead).equals(begun.subarray(0, bytesRead))) throw exportRefused(noBlock(0));
+}
+
 async function readLabel(file: FileHandle, offset: number): Promise<{ label: Label; size: number } | undefined> {
   const head = await readAt(file, offset, 8);
+  if (!head && offset === 0) await checkBeginning(file);
   if (!head) return undefined;
   const size = head.readUInt32LE(4);
   if (head.readUInt32LE(0) !== SKIPPABLE || size > 1_000) throw exportRefused(noBlock(offset));
