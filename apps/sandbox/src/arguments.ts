@@ -16,10 +16,13 @@ const KINDS = new Map<string, CaKind>([
 ]);
 
 function parse(options: ParseArgsOptionsConfig) {
+  const all: ParseArgsOptionsConfig = { ...options, ca: { type: 'string' } };
   try {
-    return parseArgs({ options: { ...options, ca: { type: 'string' } } }).values;
+    return parseArgs({ options: all }).values;
   } catch (error) {
-    return exitWith(2, error instanceof Error ? error.message : String(error));
+    const flags = Object.keys(all).map((name) => `--${name}`);
+    const [what] = (error instanceof Error ? error.message : String(error)).split('. ');
+    return exitWith(2, `${what}. It takes ${flags.join(', ')}, as the README describes them.`);
   }
 }
 

@@ -129,6 +129,9 @@ async function refused(...args: readonly string[]) {
 test('a CA that there is not, a flag that there is not, a port that is not one, and a folder for Pebble are refused', async () => {
   const told = [await refused('--ca', 'other'), await refused('--prot', '1'), await refused('--port', 'http')];
   expect(told.map(({ code }) => code)).toEqual([2, 2, 2]);
+  expect(told[1]?.stderr).toBe(
+    "Unknown option '--prot'. It takes --state, --port, --http-port, --ca, as the README describes them.\n",
+  );
   const { code, stderr } = await refused('--ca', 'pebble', '--state', openFolder());
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('Pebble cannot keep its state') });
 });
