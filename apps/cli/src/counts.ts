@@ -10,4 +10,4 @@ export const allAre = (count: number, what: string): string =>
 
 /** Every one of something: `all 3 commits`, `the only commit`. */
 export const allOf = (count: number, what: string): string =>
-  count === 1 ? `the only ${what}` : `all ${count} ${what}s`;
+  count === 1 ? `the only ${what}` : `all ${many(count, what)}`;
