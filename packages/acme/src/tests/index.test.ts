@@ -1,17 +1,20 @@
 import { createRequire } from 'node:module';
 import { expect, test } from 'vitest';
-import { type Acme, AcmeError, createAcme, generateAccountKey, readDirectory } from '../index.ts';
+import { type Acme, AcmeError, createAcme, generateAccountKey, readDirectory, registerAccount } from '../index.ts';
 import { engineOf } from '../wire/handles.ts';
 import { startScriptedCa } from './scripted-ca.builders.ts';
 
 const loadedFrom = (packages: RegExp) =>
   Object.keys(createRequire(import.meta.url).cache).filter((path) => packages.test(path));
 
-test('importing the package and naming a CA loads no ACME library and no HTTP client; the first request does', async () => {
+test('importing the package and naming a CA loads no ACME library and no HTTP client, and reading its directory no ACME library; the first request that is signed does', async () => {
+  const { signal } = new AbortController();
   await using server = await startScriptedCa();
   const ca = createAcme({ directory: server.directory, accountKey: await generateAccountKey() });
   expect(loadedFrom(/\/node_modules\/(acme-client|undici|@aws-sdk|@smithy)\//)).toEqual([]);
-  await readDirectory(ca, { signal: new AbortController().signal });
+  await readDirectory(ca, { signal });
+  expect(loadedFrom(/\/node_modules\/acme-client\//)).toEqual([]);
+  await registerAccount(ca, { termsOfServiceAgreed: true, signal });
   expect(loadedFrom(/\/acme-client\/src\/api\.js$/)).toHaveLength(1);
   expect(loadedFrom(/\/node_modules\/(axios|node-forge|@aws-sdk|@smithy)\//)).toEqual([]);
   await ca.close();
