@@ -61,13 +61,19 @@ test.each(['SIGTERM', 'SIGHUP'] as const)(
 );
 
 const hasIPv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
-test.skipIf(!hasIPv6 && !process.env['CI'])('an IPv6 address is taken with and without brackets, and shown as a URL has it (needs ::1)', async () => {
-  for (const host of ['::1', '[::1]']) {
-    const run = ['run', '--port', '0', '--host', host];
-    const { status, stderr } = await certbus(site, run, { interruptAt: 'ready, at position' });
-    expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringMatching(/ on http:\/\/\[::1\]:\d+ /) });
-  }
-});
+test.skipIf(!hasIPv6 && !process.env['CI'])(
+  'an IPv6 address is taken with and without brackets, and shown as a URL has it (needs ::1)',
+  async () => {
+    for (const host of ['::1', '[::1]']) {
+      const run = ['run', '--port', '0', '--host', host];
+      const { status, stderr } = await certbus(site, run, { interruptAt: 'ready, at position' });
+      expect({ status, stderr }).toMatchObject({
+        status: 0,
+        stderr: expect.stringMatching(/ on http:\/\/\[::1\]:\d+ /),
+      });
+    }
+  },
+);
 
 test('the watchdog of its unit hears from it until it stops', async () => {
   // Systemd's program in the double of one that stops the service once it was told that it is alive.

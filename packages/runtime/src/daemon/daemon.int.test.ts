@@ -163,20 +163,23 @@ test('what another manager leaves on the bus is taken up at once, and what it co
 /** Whether this machine has an IPv6 address of its own. */
 const hasIPv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
 
-test.skipIf(!hasIPv6 && !process.env['CI'])('its pages are on the address that it was given, and on no other (needs ::1)', async () => {
-  const urlOf = (lines: readonly string[]) => /http:\/\/\S+/.exec(lines.join('\n'))?.[0] ?? '';
-  const read = async (url: string) => (await fetch(`${url}/metrics`)).text();
-  const hosts = [undefined, '::1'] as const;
-  for (const host of hosts)
-    await site.run('one', { port: 0, host }, async (lines) => {
-      await expect.poll(() => urlOf(lines)).not.toBe('');
-      const { port, hostname } = new URL(urlOf(lines));
-      const [own, other] = host ? ['[::1]', '127.0.0.1'] : ['127.0.0.1', '[::1]'];
-      expect(hostname).toBe(own);
-      expect(await read(`http://${own}:${port}`)).toContain('certbus_manager_position');
-      await expect(read(`http://${other}:${port}`)).rejects.toThrow('fetch failed');
-    });
-});
+test.skipIf(!hasIPv6 && !process.env['CI'])(
+  'its pages are on the address that it was given, and on no other (needs ::1)',
+  async () => {
+    const urlOf = (lines: readonly string[]) => /http:\/\/\S+/.exec(lines.join('\n'))?.[0] ?? '';
+    const read = async (url: string) => (await fetch(`${url}/metrics`)).text();
+    const hosts = [undefined, '::1'] as const;
+    for (const host of hosts)
+      await site.run('one', { port: 0, host }, async (lines) => {
+        await expect.poll(() => urlOf(lines)).not.toBe('');
+        const { port, hostname } = new URL(urlOf(lines));
+        const [own, other] = host ? ['[::1]', '127.0.0.1'] : ['127.0.0.1', '[::1]'];
+        expect(hostname).toBe(own);
+        expect(await read(`http://${own}:${port}`)).toContain('certbus_manager_position');
+        await expect(read(`http://${other}:${port}`)).rejects.toThrow('fetch failed');
+      });
+  },
+);
 
 /** A DNS host that takes values and never answers a request to take one away; resolves with where it is, and when it was asked for each. */
 async function startHangingDnsHost() {
