@@ -13,13 +13,15 @@ const part = requirePart('disks');
 const temporary = temporaryFolder();
 const project = join(temporary.path, 'project');
 const site = join(temporary.path, 'site');
+/** This Node, at a path that every user reaches: the repository can be in a folder that only its owner enters. */
+const NODE = join(temporary.path, 'node');
 const CERTBUS = join(project, 'node_modules/certbus/bin/run.js');
 afterAll(() => temporary.remove());
 
 /** Everything is read-only but the site, which belongs to the user; nothing of our environment is handed down. */
 async function asUnknownUser(script: string): Promise<{ readonly status: unknown; readonly output: string }> {
   const user = `setpriv --reuid ${USER} --regid ${USER} --clear-groups env -i`;
-  const around = `mount --bind ${site} ${site} && mount -o remount,bind,ro / && cd ${site} && exec ${user} sh -c "$0" 2>&1`;
+  const around = `mount --bind ${site} ${site} && mount --bind '${process.execPath}' ${NODE} && mount -o remount,bind,ro / && cd ${site} && exec ${user} sh -c "$0" 2>&1`;
   try {
     const { stdout } = await run('unshare', ['--mount', 'sh', '-c', around, script]);
     return { status: 0, output: stdout };
@@ -30,13 +32,14 @@ async function asUnknownUser(script: string): Promise<{ readonly status: unknown
 }
 
 const certbus = (line: string, environment = `CERTBUS_STATE_DIR=${site}/state`) =>
-  asUnknownUser(`${environment} '${process.execPath}' ${CERTBUS} ${line}`);
+  asUnknownUser(`${environment} ${NODE} ${CERTBUS} ${line}`);
 
 describe.skipIf(part.skip)(part.title('a user without a name, a home or a shell'), () => {
   beforeAll(async () => {
     chmodSync(temporary.path, 0o755);
     await usePacked('certbus', project);
     mkdirSync(site, { mode: 0o700 });
+    writeFileSync(NODE, '');
     await run('chown', [`${USER}:${USER}`, site]);
     // No CA answers there: the account is registered with the first certificate.
     const made = await certbus('init --dir . --directory https://127.0.0.1:9/directory --agree-tos');
@@ -83,7 +86,7 @@ describe.skipIf(part.skip)(part.title('a user without a name, a home or a shell'
        console.log(certbus.health().position);
        await certbus.close();`,
     );
-    const client = (folder: string) => asUnknownUser(`'${process.execPath}' ${program} ${folder}`);
+    const client = (folder: string) => asUnknownUser(`${NODE} ${program} ${folder}`);
     expect(await client('./client-state')).toEqual({ status: 0, output: expect.stringMatching(/^[1-9]\n$/) });
     const homeless = await client('');
     expect(homeless.status).toBe(1);
