@@ -25,7 +25,7 @@ function hideSqliteWarning() {
  */
 function watchOutput() {
   process.stdout.on('error', (error) => {
-    // Its reader has gone, which is no failure.
+    // Its reader has gone, which is not a failure.
     if (error.code === 'EPIPE') process.exit(0);
     var why = error.code === 'ENOSPC' ? 'its disk is full; make room' : 'it cannot be written';
     console.error(`Error: Standard output: ${why} (${error.message}). Code: CERTBUS_CLI_FILE_PROBLEM.`);

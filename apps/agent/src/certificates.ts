@@ -23,7 +23,7 @@ const ignore = () => {};
 /** Where the bus is not waited for, it did not fail to answer: there is nothing to go by. */
 function noReplica(error: unknown, { bus }: ResolvedConfiguration): unknown {
   if (!(error instanceof ClientError) || error.code !== 'CERTBUS_CLIENT_BUS_UNREACHABLE') return error;
-  const what = `There is no complete replica of the bus ${bus} on this machine yet, and "--offline" waits for no bus. Run "certbus-agent once" without it first.`;
+  const what = `There is no complete replica of the bus ${bus} on this machine yet, and "--offline" does not wait for the bus. Run "certbus-agent once" without it first.`;
   return new ClientError(error.code, what, { cause: error });
 }
 

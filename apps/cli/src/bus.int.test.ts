@@ -151,7 +151,7 @@ describe('a bus that something was taken from', () => {
       expect(ended).toMatchObject({
         status: 7,
         stdout: '',
-        stderr: expect.stringContaining('#another: its stream is empty'),
+        stderr: expect.stringContaining('#another does not exist: its stream is empty'),
       });
     }
   });

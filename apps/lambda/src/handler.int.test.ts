@@ -547,7 +547,7 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     };
     const at = (from: string, to: string) => ({ CERTBUS_BUS: address.replace(from, to) });
     const inEmpty = at(name, empty);
-    const isEmpty = /^CERTBUS_STORE_NOT_FOUND: There is no bus at .*: its stream is empty/;
+    const isEmpty = /^CERTBUS_STORE_NOT_FOUND: The bus .* does not exist: its stream is empty/;
     const isNotThere = /^CERTBUS_STORE_NOT_FOUND: .* does not exist in this account and region/;
     // Also where there is no checkpoint or archive to know the bus by, and with the line breaks of the template.
     expect(await fail(inEmpty)).toMatch(isEmpty);

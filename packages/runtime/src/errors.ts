@@ -28,6 +28,6 @@ export class RuntimeError extends Error {
 
 /** The error of a stream that holds nothing: a wrong name, or a bus that was removed. Never an empty success. */
 export function nothingThere(address: string): StoreError {
-  const what = `There is no bus at ${address}: its stream is empty. Is the stream's name right? If the bus was there before, it was removed: look at the guide "Back up and restore a bus".`;
+  const what = `The bus ${address} does not exist: its stream is empty. Is the stream's name right? If the bus was there before, it was removed: look at the guide "Back up and restore a bus".`;
   return new StoreError('CERTBUS_STORE_NOT_FOUND', what);
 }

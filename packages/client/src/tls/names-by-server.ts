@@ -15,7 +15,7 @@ export interface ServedNames {
 
 /** What answers server names, for all servers of a client. */
 export interface NamesByServer {
-  /** For servers that judge no clients by authorities of their own, and for callers that are no servers. */
+  /** For servers that judge no clients by authorities of their own, and for callers that are not servers. */
   readonly common: ServedNames;
   of(server: Server | undefined): ServedNames;
   all(): Iterable<ServedNames>;
