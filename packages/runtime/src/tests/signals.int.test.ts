@@ -138,11 +138,22 @@ const companies = [
   ['five', five],
 ] as const;
 
-/** The points that a process passes when it issues a certificate: of one that has just begun, or that did so before. */
-async function pointsOf(process: Signalled, name: string): Promise<readonly string[]> {
-  const ended = await process.work({ request: { names: [name] } }).ended;
-  expect(ended?.outcome).toBe('issued');
-  return ended?.passed ?? [];
+/** What every order passes, however quick the CA is. */
+const ALWAYS = ['after IssuanceStarted #1', 'before OrderCreated #1', SENT_LATE, 'answered POST chall #1'];
+/** A CA that is slow for once is asked once more: what so many orders all pass, nearly every order does. */
+const FIRST = Array.from({ length: 5 }, (_, n) => `first${n}.test`);
+
+/** The points that a process passes whenever it issues its first certificate; each name is issued once. */
+async function pointsOf(site: SignalSite, first: Signalled, names: readonly string[]): Promise<readonly string[]> {
+  const runs: (readonly string[])[] = [];
+  for (const name of names) {
+    const ended = await (runs.length === 0 ? first : site.start()).work({ request: { names: [name] } }).ended;
+    expect(ended?.outcome).toBe('issued');
+    runs.push(ended?.passed ?? []);
+  }
+  const points = (runs[0] ?? []).filter((point) => runs.every((run) => run.includes(point)));
+  expect(points).toEqual(expect.arrayContaining(ALWAYS));
+  return points;
 }
 
 /** Points of a daemon that has several orders under way at once, by their count: those of about three orders, each bus with some of them. */
@@ -153,7 +164,7 @@ const roundsOf = (bus: number): readonly Awaited[] =>
     (['SIGKILL', 'SIGSTOP'] as const).map((signal) => ({ count, signal })),
   );
 /** How often a point is awaited, of which there is none where the CA was asked once less. */
-const TRIES = 4;
+const TRIES = 8;
 /** What a process asks a CA for once, and keeps. */
 const isKept = (point: string): boolean => /directory|new-nonce/.test(point);
 /** Hundreds of rounds, on a machine that can be busy. */
@@ -181,9 +192,9 @@ if (isFull) {
     async ([, meet], context) => {
       const { site, heir } = await startSite(context);
       const company = meet(site, heir);
-      const points = await pointsOf(site.start(), 'first.test');
+      const points = await pointsOf(site, site.start(), FIRST);
       expect(points.length).toBeGreaterThan(20);
-      const intents: Intent[] = [one('first.test')];
+      const intents: Intent[] = FIRST.map(one);
       let next = site.start();
       for (const [index, point] of points.entries()) {
         let struck: string | undefined;
@@ -211,9 +222,9 @@ if (isFull) {
       const { site, heir } = await startSite(context);
       const company = meet(site, heir);
       const lasting = site.start();
-      const points = await pointsOf(lasting, 'first.test');
+      const points = await pointsOf(site, lasting, FIRST);
       expect(points.filter(isKept).length).toBeGreaterThan(3);
-      const intents: Intent[] = [one('first.test')];
+      const intents: Intent[] = FIRST.map(one);
       for (const [index, point] of points.entries()) {
         for (const isMeanwhile of [false, true]) {
           const where = `${point}${isMeanwhile ? ', going on within the validation of others' : ''}`;
