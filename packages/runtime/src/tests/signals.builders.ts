@@ -202,7 +202,8 @@ export async function startSignalSite(): Promise<SignalSite> {
   const dns = await startDnsServer();
   const validations = watchValidations();
   const httpReq = await startHttpReq(dns, validations.cleanUp);
-  const validation = { dnsServer: dns.address, delayMs: VALIDATION_MS };
+  // On a busy machine its DNS server can be late.
+  const validation = { dnsServer: dns.address, delayMs: VALIDATION_MS, timeoutMs: 300_000 };
   // As Let's Encrypt does: one that asks again for what is open gets the same order.
   const ca = await startAcmeServer({ now, reuseOrders: true, validation });
   validations.watch(ca);

@@ -15,7 +15,12 @@ export interface DnsLookup {
   caa(name: string): Promise<CaaRecord[]>;
 }
 
-const TIMEOUT_MS = 2_000;
+/** Whom to ask, and how long each try of a question may take. */
+export interface DnsLookupOptions {
+  readonly dnsServer: string | undefined;
+  readonly timeoutMs: number;
+}
+
 const TRIES = 2;
 const MAX_CNAMES = 10;
 
@@ -32,10 +37,10 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'UNKNOWN';
 }
 
-/** Asks one DNS server, or those of the system. Nothing is remembered from one lookup to the next. */
-export function createDnsLookup(dnsServer: string | undefined): DnsLookup {
+/** Asks one DNS server, or those of the system, and each question once more after `timeoutMs`. Nothing is remembered from one lookup to the next. */
+export function createDnsLookup({ dnsServer, timeoutMs }: DnsLookupOptions): DnsLookup {
   function open(): Resolver {
-    const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES });
+    const resolver = new Resolver({ timeout: timeoutMs, tries: TRIES });
     if (dnsServer !== undefined) resolver.setServers([dnsServer]);
     return resolver;
   }

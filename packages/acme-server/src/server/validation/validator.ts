@@ -35,7 +35,7 @@ function problemOf(error: unknown, timeoutMs: number): ProblemDocument {
 /** Looks at the world outside: DNS, HTTP and TLS, as the settings say where. */
 export function createValidator(settings: Settings, clock: Clock): Validator {
   const { dnsServer, delayMs, timeoutMs, alwaysValid } = settings.validation;
-  const dns = createDnsLookup(dnsServer);
+  const dns = createDnsLookup({ dnsServer, timeoutMs: timeoutMs / 5 });
   return async (validation, stop) => {
     if (delayMs > 0) await wait(delayMs, undefined, { signal: stop });
     if (alwaysValid) return undefined;
