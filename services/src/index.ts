@@ -28,7 +28,7 @@ export { ACCOUNT, type IamJudge, type IamRequest, type IamSubject, startIamJudge
 export { type IamProxy, type RoleOptions, startIamProxy } from './iam/proxy.ts';
 export { type JumpClock, startJumpClock } from './jump-clock.ts';
 export { type LambdaEmulator, type LambdaOptions, startLambdaEmulator } from './lambda/emulator.ts';
-export { cacheFolder, freePort, lastingPort, temporaryFolder } from './machine.ts';
+export { cacheFolder, freePort, temporaryFolder } from './machine.ts';
 export { findMandoc } from './mandoc.ts';
 export { findMoto, type Moto, startMoto } from './moto.ts';
 export { deployStack } from './moto-stack.ts';

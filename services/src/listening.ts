@@ -10,7 +10,7 @@ export interface Listening {
 
 /** The same of a program that is started: how long that may take. */
 export interface Starting extends Listening {
-  /** Milliseconds; default 30,000. */
+  /** Milliseconds; default four minutes. */
   readonly timeoutMs?: number;
 }
 

@@ -56,25 +56,35 @@ function firstGivenPort(): number {
   }
 }
 
-/** A port that is free now, and that the system gives to nobody by itself meanwhile, where it leaves any: for a program that takes it minutes later. */
-export async function lastingPort(): Promise<number> {
-  const [first, end] = [10_000, firstGivenPort()];
-  // A machine that gives away nearly all of them has none that last.
-  if (end < 2 * first) return freePort();
-  for (let tries = 0; tries < 50; tries += 1) {
-    const port = await listenOnce('127.0.0.1', randomInt(first, end)).catch(() => undefined);
-    if (port !== undefined) return port;
-  }
-  throw new Error(`no port is free from ${first} to ${end}`);
+/** Ports for tests begin here. */
+const FIRST_PORT = 10_000;
+
+/** One that the system gives to nobody by itself, so that it is still free when a program takes it minutes later; any, where a machine gives away nearly all of them. */
+function drawPort(): number {
+  const end = firstGivenPort();
+  return end < 2 * FIRST_PORT ? 0 : randomInt(FIRST_PORT, end);
 }
 
-/** A port that is free on each of these addresses now. */
+/**
+ * Keeps a port from all others that look for one with {@link freePort}, by an abstract socket of its name, which ends with this process.
+ * Resolves with whether nobody has it; elsewhere than on Linux nobody can be kept from it.
+ */
+function reserve(port: number): Promise<boolean> {
+  if (process.platform !== 'linux') return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const server = createServer().on('error', () => resolve(false));
+    server.listen(`\0certbus-port-${port}`, () => resolve(true)).unref();
+  });
+}
+
+/** A port that is free on each of these addresses, for a program that takes it later: nobody else is given it as long as this process lives. */
 export async function freePort(...addresses: readonly string[]): Promise<number> {
   const [first = '127.0.0.1', ...others] = addresses;
-  for (let tries = 0; tries < 50; tries += 1) {
-    const port = await listenOnce(first, 0);
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = await listenOnce(first, drawPort()).catch(() => undefined);
+    if (port === undefined) continue;
     const taken = await Promise.allSettled(others.map((address) => listenOnce(address, port)));
-    if (taken.every(({ status }) => status === 'fulfilled')) return port;
+    if (taken.every(({ status }) => status === 'fulfilled') && (await reserve(port))) return port;
   }
-  throw new Error(`no port is free on all of ${addresses.join(', ')}`);
+  throw new Error(`no port is free on all of ${[first, ...others].join(', ')}`);
 }

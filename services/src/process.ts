@@ -7,11 +7,14 @@ export interface Service {
   readonly pid: number;
   /** Standard output and error, in the order they came; the oldest is dropped beyond 8 MB. */
   log(): string;
-  /** Ends it by its process id: SIGTERM, and SIGKILL after two seconds. */
+  /** Ends it by its process id: SIGTERM, and SIGKILL where that does not end it. */
   stop(): Promise<void>;
 }
 
 const MAX_LOG = 8_000_000;
+/** For a machine that is busy. What is killed can leave children behind, as nginx does, which hold its port. */
+const START_MS = 240_000;
+const END_MS = 30_000;
 const STARTED = new Set<ChildProcess>();
 
 process.on('exit', () => {
@@ -26,7 +29,7 @@ export async function startService(
     env = {},
     cwd,
     isReady,
-    timeoutMs = 30_000,
+    timeoutMs = START_MS,
   }: {
     readonly env?: Readonly<Record<string, string>>;
     readonly cwd?: string;
@@ -71,7 +74,7 @@ export async function withFreePorts<T>(start: () => Promise<T>): Promise<T> {
 async function stopChild(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), 2_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), END_MS);
   await ended;
   clearTimeout(timer);
 }

@@ -123,13 +123,15 @@ export async function openTerminal(
     screen: capture,
     async waitFor(text) {
       for (;;) {
+        // Looked at first: what a program shows last is on the screen once it has ended.
+        const isOver = existsSync(at('status'));
         const screen = await capture();
         const found = screen.indexOf(text, seen);
         if (found >= 0) {
           seen = found + text.length;
           return;
         }
-        if (existsSync(at('status'))) throw new Error(`The program ended without "${text}":\n${screen}`);
+        if (isOver) throw new Error(`The program ended without "${text}":\n${screen}`);
         await sleep(LOOK_MS);
       }
     },

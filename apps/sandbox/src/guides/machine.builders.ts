@@ -8,7 +8,7 @@ import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync 
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type AcmeServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
-import { lastingPort, temporaryFolder } from 'certbus-services';
+import { freePort, temporaryFolder } from 'certbus-services';
 import type { Shown } from './transcript.builders.ts';
 
 const CLI = fileURLToPath(new URL('../../../cli', import.meta.url));
@@ -164,7 +164,7 @@ export async function startMachine(
 ): Promise<Machine> {
   const temporary = temporaryFolder();
   const root = temporary.path;
-  const [httpPort, tlsPort, pagesPort] = [await lastingPort(), await lastingPort(), await lastingPort()];
+  const [httpPort, tlsPort, pagesPort] = [await freePort(), await freePort(), await freePort()];
   const dns = await startDnsServer();
   const resolver = dnsServer ?? dns.address;
   const validation = { dnsServer: resolver, httpPort, tlsPort };
