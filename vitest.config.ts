@@ -49,7 +49,7 @@ export default defineConfig({
     // Bounds against what hangs, not measures of speed: files share cores with one another and with whatever else the machine does.
     testTimeout: 300_000,
     hookTimeout: 300_000,
-    expect: { poll: { timeout: 60_000 } },
+    expect: { poll: { timeout: 240_000 } },
     reporters: ['default', './vitest.summary.ts'],
     sequence: { sequencer: LongestFirst },
     execArgv: [

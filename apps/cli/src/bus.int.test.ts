@@ -157,9 +157,7 @@ describe('a bus that something was taken from', () => {
   });
 });
 
-test("a bus on which an id stands twice, as after a manager's machine was cloned, does not verify, and is used on", {
-  timeout: 60_000,
-}, async () => {
+test("a bus on which an id stands twice, as after a manager's machine was cloned, does not verify, and is used on", async () => {
   const random = vi.spyOn(crypto, 'getRandomValues').mockImplementation((array) => {
     (array as unknown as Uint8Array).fill(7);
     return array;
@@ -176,9 +174,7 @@ test("a bus on which an id stands twice, as after a manager's machine was cloned
   expect((await run('cert', 'ls')).stdout).toContain('certificate2');
 });
 
-test('a log that is followed as JSON is a line for each commit, and exits 0 at Ctrl-C', {
-  timeout: 60_000,
-}, async () => {
+test('a log that is followed as JSON is a line for each commit, and exits 0 at Ctrl-C', async () => {
   const followed = await certbus(site, ['bus', 'log', '--follow', '--json'], { interruptAt: 'ConfigUpdated' });
   expect(followed.status).toBe(0);
   const lines = followed.stdout.trim().split('\n');

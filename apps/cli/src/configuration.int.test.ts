@@ -17,7 +17,7 @@ const server = (name: string, apiKey: string) => ({
   apiKey,
 });
 
-describe('the configuration on the bus', { timeout: 120_000 }, () => {
+describe('the configuration on the bus', () => {
   beforeAll(async () => {
     const dns = ['--dns-provider', 'challtestsrv', '--dns-url', 'http://127.0.0.1:1'];
     const made = await run(['init', '--agree-tos', '--directory', 'https://127.0.0.1:1/dir', ...dns]);

@@ -4,12 +4,10 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { freePort, requirePart, startS3Server, temporaryFolder } from 'certbus-services';
-import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { certbus, resultOf } from './cli.builders.ts';
 import { createRunner } from './in-process.builders.ts';
 
-/** For what hangs. */
-const LONG_MS = 120_000;
 const folder = temporaryFolder();
 const run = (...args: string[]) => certbus(folder.path, args);
 /** Reads the bus without a process for each question. */
@@ -43,7 +41,7 @@ afterAll(async () => {
 });
 
 /** Resolves once something is so. */
-const once = (isSo: () => boolean): Promise<unknown> => vi.waitUntil(isSo, { timeout: LONG_MS });
+const once = (isSo: () => boolean): Promise<void> => expect.poll(isSo).toBe(true);
 
 /** Has a CA say nothing to what answers its challenges, from the so-manieth on. Returns how many wait. */
 function holdChallenges({ faults }: AcmeServer, { from = 1 }: { readonly from?: number } = {}): () => number {
@@ -64,15 +62,13 @@ async function claimed(): Promise<readonly string[]> {
   return found;
 }
 
-test('a run from a file reports what was made and what is left, leaves nothing behind, and the same command goes on', {
-  timeout: LONG_MS,
-}, async () => {
+test('a run from a file reports what was made and what is left, leaves nothing behind, and the same command goes on', async () => {
   const names = ['a', 'b', 'c', 'd', 'e'].map((label) => `${label}.many.test`);
   writeFileSync(join(folder.path, 'many.txt'), names.join('\n'));
   const mk = ['cert', 'mk', '--from', 'many.txt', '--parallel', '2', '--json'];
   const waiting = holdChallenges(ca, { from: 2 });
   let presented: readonly string[] = [];
-  const arrived = once(() => waiting() === 2).then(() => {
+  const arrived = once(() => waiting() >= 2).then(() => {
     presented = recordsOf(names);
   });
   const interrupted = await certbus(folder.path, mk, { interruptOn: arrived });
@@ -86,7 +82,7 @@ test('a run from a file reports what was made and what is left, leaves nothing b
   expect(await claimed()).toEqual([]);
 
   // In a pipe, those that are left are counted.
-  const second = await certbus(folder.path, mk.slice(0, -1), { interruptOn: once(() => waiting() === 4) });
+  const second = await certbus(folder.path, mk.slice(0, -1), { interruptOn: once(() => waiting() >= 4) });
   expect(second).toMatchObject({
     status: 130,
     stderr: expect.stringContaining('0 issued, 1 managed already, 0 failed, 4 left Error: Interrupted. Run the same'),
@@ -100,9 +96,7 @@ test('a run from a file reports what was made and what is left, leaves nothing b
   expect(ca.orderCount).toBe(names.length);
 });
 
-test('conf use that is interrupted names the command that moves the rest, and leaves nothing behind', {
-  timeout: LONG_MS,
-}, async () => {
+test('conf use that is interrupted names the command that moves the rest, and leaves nothing behind', async () => {
   const names = ['a', 'b', 'c'].map((label) => `${label}.move.test`);
   const made = await certbus(folder.path, ['cert', 'mk', '--from', '-'], { input: names.join('\n') });
   expect(made.status).toBe(0);
@@ -158,9 +152,7 @@ async function interruptHttp(name: string, whileWaiting: () => Promise<void>): P
   expect(ca.orderCount - orders).toBe(1);
 }
 
-test('http-01 from a port of the manager is interrupted without a claim, and goes on with its order', {
-  timeout: LONG_MS,
-}, async () => {
+test('http-01 from a port of the manager is interrupted without a claim, and goes on with its order', async () => {
   dns.set('alone.test', 'A', ['127.0.0.2']);
   await answerBy({ standalone: { address: '127.0.0.2' } });
   await interruptHttp('alone.test', async () => {
@@ -170,25 +162,21 @@ test('http-01 from a port of the manager is interrupted without a claim, and goe
 });
 
 const s3Part = requirePart('s3');
-test.skipIf(s3Part.skip)(
-  s3Part.title('http-01 from a bucket is interrupted without a claim and a token'),
-  { timeout: LONG_MS },
-  async () => {
-    const s3 = await startS3Server();
-    onTestFinished(() => s3.stop());
-    const web = createServer(({ url = '' }, response) => {
-      const file = join(s3.folder, url);
-      if (existsSync(file)) response.end(readFileSync(file));
-      else response.writeHead(404).end();
-    });
-    onTestFinished(() => void web.close().closeAllConnections());
-    await new Promise<void>((resolve) => web.listen(httpPort, '127.0.0.3', resolve));
-    dns.set('bucket.test', 'A', ['127.0.0.3']);
-    const { bucket, region, endpoint, credentials } = s3;
-    await answerBy({ s3: { bucket, region, endpoint, ...credentials } });
-    const tokens = () =>
-      readdirSync(s3.folder, { recursive: true }).filter((each) => /acme-challenge.\w/.test(`${each}`));
-    await interruptHttp('bucket.test', async () => expect(tokens()).toHaveLength(1));
-    expect(tokens()).toEqual([]);
-  },
-);
+test.skipIf(s3Part.skip)(s3Part.title('http-01 from a bucket is interrupted without a claim and a token'), async () => {
+  const s3 = await startS3Server();
+  onTestFinished(() => s3.stop());
+  const web = createServer(({ url = '' }, response) => {
+    const file = join(s3.folder, url);
+    if (existsSync(file)) response.end(readFileSync(file));
+    else response.writeHead(404).end();
+  });
+  onTestFinished(() => void web.close().closeAllConnections());
+  await new Promise<void>((resolve) => web.listen(httpPort, '127.0.0.3', resolve));
+  dns.set('bucket.test', 'A', ['127.0.0.3']);
+  const { bucket, region, endpoint, credentials } = s3;
+  await answerBy({ s3: { bucket, region, endpoint, ...credentials } });
+  const tokens = () =>
+    readdirSync(s3.folder, { recursive: true }).filter((each) => /acme-challenge.\w/.test(`${each}`));
+  await interruptHttp('bucket.test', async () => expect(tokens()).toHaveLength(1));
+  expect(tokens()).toEqual([]);
+});

@@ -70,7 +70,7 @@ const exampleServer = (trust: string) =>
     httpPort: 0,
   });
 
-test('init writes the floor below the trust line, and leaves it there', { timeout: 60_000 }, async () => {
+test('init writes the floor below the trust line, and leaves it there', async () => {
   site = join(temporary.path, 'init');
   mkdirSync(site);
   const flags = [
@@ -100,7 +100,7 @@ describe('a bus that was cut off below the floor', () => {
     await cutOff(2);
   });
 
-  test('is begun on by no command of a new machine, nor by a load balancer', { timeout: 120_000 }, async () => {
+  test('is begun on by no command of a new machine, nor by a load balancer', async () => {
     for (const args of [
       ['cert', 'ls'],
       ['cert', 'rm', 'certificate1', '--yes'],
@@ -131,9 +131,7 @@ describe('a bus that was cut off below the floor', () => {
     expect(given).toMatchObject({ status: 9, stderr: expect.stringContaining('position 3 at least') });
   });
 
-  test('is begun on again once the root has recorded a restore, also with the old bus.pub', {
-    timeout: 120_000,
-  }, async () => {
+  test('is begun on again once the root has recorded a restore, also with the old bus.pub', async () => {
     copyFileSync(join(site, 'bus.pub'), join(site, 'old.pub'));
     const restored = JSON.parse((await on('new', ['bus', 'restored', '--json'])).stdout).result;
     expect(restored.position).toBe(3);
@@ -149,7 +147,7 @@ describe('a bus that was cut off below the floor', () => {
     expect((await on('newer', ['bus', 'verify'])).status).toBe(9);
   });
 
-  test('says which lines to copy where bus.pub is given as text', { timeout: 60_000 }, async () => {
+  test('says which lines to copy where bus.pub is given as text', async () => {
     const { stdout, stderr } = await on('new', ['bus', 'restored'], { env: { CERTBUS_TRUST: trustText().trim() } });
     expect(stderr).toContain('CERTBUS_TRUST');
     expect(stdout).toMatch(/^certbus1 .*\nsince 3 /m);
@@ -166,7 +164,7 @@ describe('a bus that was silent for three days', () => {
     writeFileSync(join(site, 'bus.pub'), `${trustText().split('\n')[0]}\n`);
   });
 
-  test('is read by a new machine, and signed on once it is told to', { timeout: 120_000 }, async () => {
+  test('is read by a new machine, and signed on once it is told to', async () => {
     const listed = await on('new', ['cert', 'ls', '--json']);
     expect(listed).toMatchObject({ status: 0, stderr: expect.stringContaining('nothing is signed') });
     expect(JSON.parse(listed.stdout)).toMatchObject({
@@ -180,7 +178,7 @@ describe('a bus that was silent for three days', () => {
     expect((await update('new')).status).toBe(0);
   });
 
-  test('is signed on by a container that is told to by its environment', { timeout: 60_000 }, async () => {
+  test('is signed on by a container that is told to by its environment', async () => {
     expect((await update('container', [], { CERTBUS_ACCEPT_STALE: '0' })).status).toBe(9);
     expect((await update('container', [], { CERTBUS_ACCEPT_STALE: '1' })).status).toBe(0);
   });
@@ -201,9 +199,7 @@ describe('a container that cron starts with an empty folder', () => {
     expect((await on('old', ['conf', 'update'], { input: CONFIGURATION })).status).toBe(0);
   });
 
-  test('keeps how far it read in a file, by which no command of the next one takes a log that was cut off', {
-    timeout: 120_000,
-  }, async () => {
+  test('keeps how far it read in a file, by which no command of the next one takes a log that was cut off', async () => {
     expect((await renew()).status).toBe(0);
     expect(kept()).toBe(2);
     await putCertificate(site, 'certificate1');
@@ -230,9 +226,7 @@ describe('a container that cron starts with an empty folder', () => {
     expect((await on('new', ['bus', 'verify'])).status).toBe(0);
   });
 
-  test('does not look at a bus whose checkpoint it cannot read, and says of what it read before that it is old', {
-    timeout: 120_000,
-  }, async () => {
+  test('does not look at a bus whose checkpoint it cannot read, and says of what it read before that it is old', async () => {
     const env = {
       CERTBUS_CHECKPOINT: 'ssm:/certbus/checkpoint?region=eu-central-1&endpoint=http://127.0.0.1:1',
       AWS_ACCESS_KEY_ID: 'AKIATEST',
@@ -254,7 +248,7 @@ describe('a container that cron starts with an empty folder', () => {
   });
 });
 
-test('the packed command line refuses both, and says what to do', { timeout: 300_000 }, async () => {
+test('the packed command line refuses both, and says what to do', async () => {
   const project = join(temporary.path, 'project');
   await usePacked('certbus', project);
   const bin = join(project, 'node_modules', 'certbus', 'bin', 'run.js');

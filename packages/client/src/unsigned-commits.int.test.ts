@@ -50,7 +50,7 @@ function startClient({ address, bus }: { readonly address: string; readonly bus:
     execArgv: ['--conditions=certbus:source', '--import', COUNTING],
   });
   onTestFinished(() => void child.kill());
-  const messages = on(child, 'message', { signal: AbortSignal.timeout(100_000) });
+  const messages = on(child, 'message', { signal: AbortSignal.timeout(280_000) });
   return async (isWanted: (report: Report) => boolean): Promise<Report> => {
     for (;;) {
       const { value } = (await messages.next()) as { value: readonly Report[] };

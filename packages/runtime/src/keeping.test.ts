@@ -109,7 +109,7 @@ test('a checkpoint and an archive that hang end together, by one bound of ten se
   const { keeping, notes, lines } = start({ keep: (_, signal) => hang(signal), put: hang });
   ask(notes, 'a');
   const ending = keeping.end(at(1));
-  await vi.waitFor(() => expect(hanging).toBe(2));
+  await expect.poll(() => hanging).toBe(2);
   expect(bounds.map(({ ms }) => ms)).toEqual([10_000]);
   bounds[0]?.end.abort(new Error('the time is over'));
   await ending;
@@ -133,22 +133,22 @@ test('what is kept again meanwhile is kept once, after what is under way; the en
   });
   const manager = { ...at(1) };
   const all = [keeping.keep(manager)];
-  await vi.waitFor(() => expect(begun).toEqual([1]));
+  await expect.poll(() => begun).toEqual([1]);
   all.push(keeping.keep(manager), keeping.keep(manager));
   manager.checkpoint = at(2).checkpoint;
   for (const position of [1, 2]) {
-    await vi.waitFor(() => expect(begun.at(-1)).toBe(position));
+    await expect.poll(() => begun.at(-1)).toBe(position);
     expect(positions).toHaveLength(position - 1);
     gates.at(-1)?.resolve();
   }
   await Promise.all(all);
   manager.checkpoint = at(3).checkpoint;
   all.push(keeping.keep(manager));
-  await vi.waitFor(() => expect(begun.at(-1)).toBe(3));
+  await expect.poll(() => begun.at(-1)).toBe(3);
   // Another one would come after it.
   all.push(keeping.keep(manager));
   const end = keeping.end(at(5));
-  await vi.waitFor(() => expect(begun.at(-1)).toBe(5));
+  await expect.poll(() => begun.at(-1)).toBe(5);
   gates.at(-1)?.resolve();
   await Promise.all([...all, end]);
   expect(positions).toEqual([1, 2, 5]);

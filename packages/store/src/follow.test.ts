@@ -19,7 +19,7 @@ async function writeMany(bus: Bus, count: number): Promise<void> {
 /** Follows until `enough`, and returns the batches and the errors met. */
 async function followUntil(bus: Bus, enough: (batches: Batch[], errors: FollowError[]) => boolean) {
   const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(new Error('the follower did not get there')), 60_000);
+  const timer = setTimeout(() => stop.abort(new Error('the follower did not get there')), 280_000);
   const batches: Batch[] = [];
   const errors: FollowError[] = [];
   const end = new Error('enough');

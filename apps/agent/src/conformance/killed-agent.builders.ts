@@ -31,7 +31,7 @@ export const runOnce = (site: Site, step: number): Promise<Run> =>
     const { PATH, NODE_COMPILE_CACHE } = process.env;
     const env = { PATH, NODE_COMPILE_CACHE, HOME: site.folder, CERTBUS_KILL_AT_STEP: String(step) };
     const args = ['--conditions=certbus:source', '--import', killer, program, 'once'];
-    execFile(process.execPath, args, { cwd: site.folder, env, timeout: 120_000 }, (error) =>
+    execFile(process.execPath, args, { cwd: site.folder, env, timeout: 280_000 }, (error) =>
       resolve({ isKilled: error?.signal === 'SIGKILL', status: error ? Number(error.code ?? Number.NaN) : 0 }),
     );
   });

@@ -92,7 +92,12 @@ test('a target that cannot be brought up to date makes health bad after a while,
   writeFileSync(broken, '');
   const { position } = agent.health();
   await bus.issue(['b.test']);
-  await settled(() => expectMetrics({ 'certbus_target_trouble{target="told"}': 1 }));
+  await settled(() =>
+    expectMetrics({
+      'certbus_target_trouble{target="told"}': 1,
+      'certbus_target_certificates_in_place{target="plain"}': 2,
+    }),
+  );
   // Not yet for long.
   expect(await healthz()).toMatchObject({ status: 200 });
   advance(10 * MINUTE_MS);

@@ -127,13 +127,13 @@ describeTargets((world) => {
       const stranger = await world.openAccount();
       // Pebble writes down what an order issued, and what it replaced, after the order is valid.
       await expect
-        .poll(async () => problem(await order(stranger, ['replaced.test'], { replaces })), { timeout: 30_000 })
+        .poll(async () => problem(await order(stranger, ['replaced.test'], { replaces })))
         .toEqual({ status: 403, type: 'unauthorized' });
       expect((await order(world.client, ['elsewhere.test'], { replaces })).status).toBeGreaterThanOrEqual(400);
       const { orderUrl } = await issue(world.client, world.answers, ['replaced.test'], { order: { replaces } });
       expect((await world.client.post(orderUrl)).body.replaces).toBe(replaces);
       await expect
-        .poll(async () => problem(await order(world.client, ['replaced.test'], { replaces })), { timeout: 30_000 })
+        .poll(async () => problem(await order(world.client, ['replaced.test'], { replaces })))
         .toEqual({ status: 409, type: 'alreadyReplaced' });
       expect(problem(await order(world.client, ['replaced.test'], { replaces: '!' }))).toEqual({
         status: 400,

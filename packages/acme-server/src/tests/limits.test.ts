@@ -10,8 +10,10 @@ const SECOND_MS = 1000;
 const HOUR_MS = 3_600_000;
 const ALWAYS: AcmeServerOptions = { validation: { alwaysValid: true } };
 
+/** Starts one whose clock only the test moves: rooms fill up again by the second. */
 function start(limits: AcmeServerOptions['limits'], more: AcmeServerOptions = ALWAYS): Promise<Own> {
-  return startOwn({ ...more, limits: limits ?? {} });
+  const at = new Date();
+  return startOwn({ now: () => at, ...more, limits: limits ?? {} });
 }
 
 /** A refusal with a time: how many seconds it asks to wait. */

@@ -378,33 +378,29 @@ test.each<[string, KeyChange, (manager: Manager) => Promise<unknown>, number]>([
   ['a roll-over', 'offered', (manager) => manager.rollOverAccounts({ signal }), 2],
   ['a roll-over that the CA cannot do', 'absent', (manager) => manager.rollOverAccounts({ signal }), 2],
   ['a replacement', 'not-implemented', (manager) => manager.rollOverAccounts({ replace: true, signal }), 3],
-])(
-  'a kill at any append of %s is repaired by the next order',
-  { timeout: 120_000 },
-  async (_, keyChange, change, appends) => {
-    for (let kill = 0; ; kill += 1) {
-      await using ca = await createUnchangeableSite(keyChange);
-      const valid = countValid(ca);
-      if (change !== register) await manage(register);
-      const { killed, throughBus } = killedAt(1 + Math.floor(kill / 2), kill % 2 === 1);
-      const run = withManager(site, { holder: 'victim', throughBus }, change);
-      const error = await run.then(
-        () => undefined,
-        (reason: unknown) => reason,
-      );
-      if (!String(error).includes('killed')) {
-        expect(killed.appends).toBe(appends);
-        return;
-      }
-      await manage(async (manager) => {
-        expect(await manager.issue({ names: ['healed.test'] }, { signal })).toMatchObject({ outcome: 'issued' });
-        const { accounts, nextAccountKeys, replacedAccounts } = manager.state.bus;
-        expect([accounts.length, nextAccountKeys, replacedAccounts]).toEqual([1, [], []]);
-      });
-      expect(valid()).toBe(1);
+])('a kill at any append of %s is repaired by the next order', async (_, keyChange, change, appends) => {
+  for (let kill = 0; ; kill += 1) {
+    await using ca = await createUnchangeableSite(keyChange);
+    const valid = countValid(ca);
+    if (change !== register) await manage(register);
+    const { killed, throughBus } = killedAt(1 + Math.floor(kill / 2), kill % 2 === 1);
+    const run = withManager(site, { holder: 'victim', throughBus }, change);
+    const error = await run.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    if (!String(error).includes('killed')) {
+      expect(killed.appends).toBe(appends);
+      return;
     }
-  },
-);
+    await manage(async (manager) => {
+      expect(await manager.issue({ names: ['healed.test'] }, { signal })).toMatchObject({ outcome: 'issued' });
+      const { accounts, nextAccountKeys, replacedAccounts } = manager.state.bus;
+      expect([accounts.length, nextAccountKeys, replacedAccounts]).toEqual([1, [], []]);
+    });
+    expect(valid()).toBe(1);
+  }
+});
 
 async function examined(check: 'account' | 'directory', subject = 'pebble'): Promise<readonly string[]> {
   const findings = await manage((manager) => manager.diagnose({ domains: [], writeDns: false, signal }));

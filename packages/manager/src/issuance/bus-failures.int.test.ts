@@ -131,10 +131,10 @@ async function failAtEachAppend(code: StoreErrorCode): Promise<void> {
   expect(failed).toBeGreaterThan(5);
 }
 
-test.each(TYPICAL)(NAME, { timeout: 120_000 }, failAtEachAppend);
-if (isFull) test.each(OTHERS)(NAME, { timeout: 120_000, tags: 'full' }, failAtEachAppend);
+test.each(TYPICAL)(NAME, failAtEachAppend);
+if (isFull) test.each(OTHERS)(NAME, { tags: 'full' }, failAtEachAppend);
 
-test('an append that was written although it failed is not repeated', { timeout: 120_000 }, async () => {
+test('an append that was written although it failed is not repeated', async () => {
   for (let failed = 1, appends = 1; appends >= failed; failed += 1) {
     const site = await newSite();
     const code = 'CERTBUS_STORE_OUTCOME_UNKNOWN';

@@ -104,7 +104,7 @@ describe.skipIf(part.skip)(part.title('a replica on a disk that is full for a wh
           await manager.refresh();
           expect(manager.certificate('certificate1').names).toEqual(['certificate1.test']);
           const local = { files: [], stateDirectory: disk.path };
-          const signal = AbortSignal.timeout(60_000);
+          const signal = AbortSignal.timeout(280_000);
           const findings = await manager.diagnose({ signal, local, domains: [], writeDns: false });
           const detail = expect.stringMatching(/cannot be written: E(NOSPC|ROFS)/);
           expect(findings).toContainEqual(expect.objectContaining({ check: 'files', status: 'failed', detail }));

@@ -49,16 +49,22 @@ test('says how it ended, with the end of its output on one clean line', async ()
 
 test('a command that takes too long ends with all that it started', async () => {
   // The child does not obey SIGTERM; its parent does.
-  const { script, folder } = createScript('sh -c \'trap "" TERM; echo $$ > "$1/child"; sleep 60\' sh "$1" & wait');
-  const running = runCommand({ command: [script, folder], timeoutMs: 1_000 }, { env: {}, signal });
-  await expect(running).rejects.toThrow(`The command ${script} took longer than 1 s and was ended.`);
-  const child = Number(readFileSync(join(folder, 'child'), 'utf8'));
-  await settled(() => expect(isThere(child)).toBe(false));
+  const { script, folder } = createScript('sh -c \'trap "" TERM; echo $$ > "$1/child"; sleep 600\' sh "$1" & wait');
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const running = runCommand({ command: [script, folder], timeoutMs: 60_000 }, { env: {}, signal });
+  const ended = expect(running).rejects.toThrow(`The command ${script} took longer than 60 s and was ended.`);
+  const child = () => Number(readFileSync(join(folder, 'child'), 'utf8'));
+  await settled(() => expect(child()).toBeGreaterThan(0));
+  expect(isThere(child())).toBe(true);
+  vi.advanceTimersByTime(60_000);
+  await ended;
+  await settled(() => expect(isThere(child())).toBe(false));
 });
 
 test('the end of the agent ends it, and none is started after that', async () => {
   const stop = new AbortController();
-  const { script, folder } = createScript('echo > "$1/begun"; sleep 60 & wait');
+  const { script, folder } = createScript('echo > "$1/begun"; sleep 600 & wait');
   const running = runCommand({ command: [script, folder] }, { env: {}, signal: stop.signal });
   const ended = expect(running).rejects.toThrow('was ended by SIGTERM');
   await settled(() => expect(existsSync(join(folder, 'begun'))).toBe(true));
@@ -68,7 +74,7 @@ test('the end of the agent ends it, and none is started after that', async () =>
 });
 
 test('a daemon that a command leaves behind holds it up no longer than its last words', async () => {
-  const { script, folder } = createScript('sleep 60 & echo $! > "$1/daemon"; echo started');
+  const { script, folder } = createScript('sleep 600 & echo $! > "$1/daemon"; echo started');
   expect(await runCommand({ command: [script, folder] }, { env: {}, signal })).toBe('started\n');
   const daemon = Number(readFileSync(join(folder, 'daemon'), 'utf8'));
   expect(isThere(daemon)).toBe(true);

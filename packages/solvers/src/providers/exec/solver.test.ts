@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { isFull } from 'certbus-services/vitest';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type SolverUnderTest, solverConformance } from '../../conformance/index.ts';
 import { drawChallenge } from '../../conformance/subject.ts';
 import { startSilentServer } from '../../dns/silent-server.builders.ts';
@@ -11,6 +11,7 @@ import { createExecSolver, type ExecOptions, type Program } from './solver.ts';
 
 const ZONES = ['zone.test', 'child.zone.test'];
 const PRESETS = ['json', 'lego', 'lego-raw', 'certbot', 'acme.sh'] as const;
+const HOUR_MS = 3_600_000;
 const { signal } = new AbortController();
 
 async function startHost() {
@@ -241,6 +242,13 @@ sh -c 'trap "" TERM; sh -c "trap \\"\\" TERM; while :; do echo x >> \\"$DNS_STOR
     return size() > before;
   }
 
+  /** Lets a program have its whole time once the test says so, however long it took to start; other waits go on. */
+  function holdTime(): (ms: number) => void {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true });
+    onTestFinished(() => void vi.useRealTimers());
+    return (ms) => void vi.advanceTimersByTime(ms);
+  }
+
   async function hasStarted(folder: string): Promise<void> {
     while (!existsSync(join(folder, 'alive'))) await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -248,8 +256,12 @@ sh -c 'trap "" TERM; sh -c "trap \\"\\" TERM; while :; do echo x >> \\"$DNS_STOR
   test('that takes too long is ended with everything that it started', async () => {
     const { host, open } = await setUp();
     const path = host.script('slow', `${FAMILY}\nsleep 60\n`);
-    const failure = open({ ...host.program('lego'), path, timeoutMs: 4_000 }).present([mine()], { signal });
-    await expect(failure).rejects.toThrow(/was ended after 4 s, its time\. It said: nothing/);
+    const goOn = holdTime();
+    const presenting = open({ ...host.program('lego'), path, timeoutMs: HOUR_MS }).present([mine()], { signal });
+    const failure = expect(presenting).rejects.toThrow(/was ended after 3600 s, its time\. It said: nothing/);
+    await hasStarted(host.folder);
+    goOn(HOUR_MS);
+    await failure;
     expect(await isAlive(host.folder)).toBe(false);
   });
 
@@ -273,9 +285,14 @@ sh -c 'trap "" TERM; sh -c "trap \\"\\" TERM; while :; do echo x >> \\"$DNS_STOR
 
   test('that obeys SIGTERM can put things in order', async () => {
     const { host, open } = await setUp();
-    const path = host.script('polite', `#!/bin/sh\ntrap 'echo bye > "$DNS_STORE/bye"; exit' TERM\nsleep 60 & wait\n`);
-    const failure = open({ ...host.program('lego'), path, timeoutMs: 3_000 }).present([mine()], { signal });
-    await expect(failure).rejects.toThrow(/its time/);
+    const polite = `trap 'echo bye > "$DNS_STORE/bye"; exit' TERM\ntouch "$DNS_STORE/alive"\nsleep 60 & wait\n`;
+    const path = host.script('polite', `#!/bin/sh\n${polite}`);
+    const goOn = holdTime();
+    const presenting = open({ ...host.program('lego'), path, timeoutMs: HOUR_MS }).present([mine()], { signal });
+    const failure = expect(presenting).rejects.toThrow(/its time/);
+    await hasStarted(host.folder);
+    goOn(HOUR_MS);
+    await failure;
     expect(readFileSync(join(host.folder, 'bye'), 'utf8')).toBe('bye\n');
   });
 

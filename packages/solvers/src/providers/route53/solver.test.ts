@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Route53FakeOptions } from '@certbus/acme-server/route53';
 import { startJumpClock } from 'certbus-services';
 import { expect, test } from 'vitest';
@@ -336,11 +337,11 @@ test.each<[string, Route53FakeOptions, 'present' | 'ready' | 'cleanUp']>([
   const before = timers();
   const rejected = expect(run()).rejects.toThrow('enough');
   // Long enough to be in the middle of it; each of these waits would last far longer.
-  await new Promise((resolve) => setTimeout(resolve, 700));
+  await wait(700);
   stop.abort(new Error('enough'));
   await rejected;
-  // A runner may have timers of its own, which come and go.
-  for (let tries = 0; timers() > before && tries < 20; tries += 1) await new Promise((next) => setImmediate(next));
+  // A runner has timers of its own, which come and go.
+  for (let tries = 0; timers() > before && tries < 500; tries += 1) await wait(20);
   expect(timers()).toBeLessThanOrEqual(before);
   expect(getEventListeners(stop.signal, 'abort')).toEqual([]);
 });
