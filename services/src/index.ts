@@ -35,6 +35,7 @@ export { deployStack } from './moto-stack.ts';
 export { findNginx, findNginxWithLua, startNginx } from './nginx.ts';
 export { findNode, NODE_VERSIONS, type NodeVersion, OLD_NODE } from './node-versions.ts';
 export { freshEnvironment, installPackages } from './npm-packages.ts';
+export { asUser, reachable, SHOW_REPOSITORY } from './other-users.ts';
 export { installPacked, runPnpm } from './packed-packages.ts';
 export { type Part, requirePart } from './parts.ts';
 export { BLOCKED_NAME, type Pebble, type PebbleOptions, startPebble } from './pebble.ts';

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { requirePart, temporaryFolder } from 'certbus-services';
+import { reachable, requirePart, SHOW_REPOSITORY, temporaryFolder } from 'certbus-services';
 import { usePacked } from 'certbus-services/vitest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -13,15 +13,14 @@ const part = requirePart('disks');
 const temporary = temporaryFolder();
 const project = join(temporary.path, 'project');
 const site = join(temporary.path, 'site');
-/** This Node, at a path that every user reaches: the repository can be in a folder that only its owner enters. */
-const NODE = join(temporary.path, 'node');
+const NODE = reachable(process.execPath);
 const CERTBUS = join(project, 'node_modules/certbus/bin/run.js');
 afterAll(() => temporary.remove());
 
 /** Everything is read-only but the site, which belongs to the user; nothing of our environment is handed down. */
 async function asUnknownUser(script: string): Promise<{ readonly status: unknown; readonly output: string }> {
   const user = `setpriv --reuid ${USER} --regid ${USER} --clear-groups env -i`;
-  const around = `mount --bind ${site} ${site} && mount --bind '${process.execPath}' ${NODE} && mount -o remount,bind,ro / && cd ${site} && exec ${user} sh -c "$0" 2>&1`;
+  const around = `mount --bind ${site} ${site} && ${SHOW_REPOSITORY} && mount -o remount,bind,ro / && cd ${site} && exec ${user} sh -c "$0" 2>&1`;
   try {
     const { stdout } = await run('unshare', ['--mount', 'sh', '-c', around, script]);
     return { status: 0, output: stdout };
@@ -39,7 +38,6 @@ describe.skipIf(part.skip)(part.title('a user without a name, a home or a shell'
     chmodSync(temporary.path, 0o755);
     await usePacked('certbus', project);
     mkdirSync(site, { mode: 0o700 });
-    writeFileSync(NODE, '');
     await run('chown', [`${USER}:${USER}`, site]);
     // No CA answers there: the account is registered with the first certificate.
     const made = await certbus('init --dir . --directory https://127.0.0.1:9/directory --agree-tos');

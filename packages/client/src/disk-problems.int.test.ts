@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { parseTrust } from '@certbus/events';
 import { openReplica, ownFolder, type Replica } from '@certbus/replica';
 import { lockFile } from '@certbus/store/sqlite-files';
-import { type Disk, mountDisk, requirePart, temporaryFolder } from 'certbus-services';
+import { asUser, type Disk, mountDisk, requirePart, temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connect } from './connect.ts';
 import type { CertBus } from './index.ts';
@@ -251,13 +251,10 @@ describe.skipIf(part.skip)(part.title('on a disk with a problem'), () => {
 /** What a client in a process of its own says of itself, as a user without rights and with few open files. */
 function healthAs(user: { readonly uid: number; readonly files: number }, args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const command = `ulimit -n ${user.files}; exec "$0" --conditions=certbus:source "$@"`;
-    const child = spawn('/bin/sh', ['-c', command, process.execPath, PROCESS, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      uid: user.uid,
-      gid: user.uid,
-      env: { PATH: process.env['PATH'] ?? '', HOME: '/nonexistent' },
-    });
+    const script = `ulimit -n ${user.files}; exec "$0" --conditions=certbus:source "$@"`;
+    const [command, ...own] = asUser(user.uid, ['sh', '-c', script, process.execPath, PROCESS, ...args]);
+    const env = { PATH: process.env['PATH'] ?? '', HOME: '/nonexistent' };
+    const child = spawn(command, own, { stdio: ['ignore', 'pipe', 'pipe'], env });
     const read: string[] = [];
     child.stdout.on('data', (data) => read.push(String(data)));
     child.stderr.on('data', (data) => read.push(String(data)));

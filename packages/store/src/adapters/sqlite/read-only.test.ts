@@ -1,10 +1,10 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
-import { temporaryFolder } from 'certbus-services';
+import { asUser, temporaryFolder } from 'certbus-services';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { startWriter, until } from './processes.builders.ts';
 import type { Answer, Question } from './reader.builders.ts';
@@ -77,12 +77,9 @@ function appendUntilKilled(path: string): Promise<string[]> {
 
 /** A process of a user who may read the bus and its folder, and no more. */
 function startReader(path: string): { ask(question: Question): Promise<Answer> } {
-  const user = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
-  const child = fork(READER, [path], {
-    ...user,
-    execArgv: ['--conditions=certbus:source'],
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
+  const words = [process.execPath, '--conditions=certbus:source', READER, path] as const;
+  const [command, ...args] = isRoot ? asUser(NOBODY, words) : words;
+  const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   readers.push(child);
   return {
     async ask(question) {
