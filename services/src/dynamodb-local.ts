@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installOnce } from './install.ts';
 import { checkHashes, lockOf } from './locks.ts';
-import { cacheFolder, freePort, hasProgram } from './machine.ts';
+import { cacheFolder, freePort, hasProgram, temporaryFolder } from './machine.ts';
 import { run, startService } from './process.ts';
 
 /** Amazon's DynamoDB Local, in memory, on loopback. */
@@ -62,6 +62,7 @@ export async function startDynamoDbLocal({
   readonly isBrief?: boolean;
 } = {}): Promise<DynamoDbLocal> {
   const lib = await findDynamoDbLocal();
+  const folder = temporaryFolder();
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const main = 'software.amazon.dynamodb.services.local.main.ServerRunner';
@@ -69,6 +70,8 @@ export async function startDynamoDbLocal({
     '-Xmx512m',
     ...(isBrief ? ['-XX:TieredStopAtLevel=1'] : []),
     `-Djava.library.path=${lib}`,
+    // It unpacks a library there, which it leaves.
+    `-Djava.io.tmpdir=${folder.path}`,
     '-cp',
     join(lib, '*'),
     main,
@@ -81,5 +84,9 @@ export async function startDynamoDbLocal({
     isReady: async () => (await fetch(endpoint)).status > 0,
     timeoutMs: 300_000,
   });
-  return { endpoint, version: VERSION, pid: service.pid, stop: service.stop };
+  async function stop(): Promise<void> {
+    await service.stop();
+    folder.remove();
+  }
+  return { endpoint, version: VERSION, pid: service.pid, stop };
 }

@@ -10,7 +10,9 @@ export function freshEnvironment(): Record<string, string> {
   const inherited = Object.keys(process.env).filter((name) => /^p?npm_/i.test(name));
   const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => !folder.includes('node_modules'));
   // npm takes an empty setting for none.
-  return { ...Object.fromEntries(inherited.map((name) => [name, ''])), PATH: path.join(delimiter) };
+  const settings = Object.fromEntries(inherited.map((name) => [name, '']));
+  // A log of each call would be left in the user's folder.
+  return { ...settings, npm_config_logs_max: '0', PATH: path.join(delimiter) };
 }
 
 /**

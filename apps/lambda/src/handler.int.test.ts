@@ -95,7 +95,7 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     return JSON.parse(answer);
   }
 
-  /** The JSON lines of a function's log. */
+  /** The JSON lines of a function's log, which comes by a pipe of its own, perhaps after the answer. */
   const linesOf = (emulator: LambdaEmulator | undefined): readonly ReturnType<typeof JSON.parse>[] =>
     (emulator?.log() ?? '').split('\n').flatMap((line) => (line.startsWith('{') ? JSON.parse(line) : []));
 
@@ -146,7 +146,9 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     expect(await invoke(first, 'event')).toMatchObject({ ...nothing, cold: false });
     const thread = { thread: true };
     const line = { level: 'INFO', FunctionName: 'certbus-prod', due: 0, Due: 0 };
-    expect(linesOf(first)).toMatchObject([thread, { ...line, cold: true }, thread, line, thread, line]);
+    await expect
+      .poll(() => linesOf(first))
+      .toMatchObject([thread, { ...line, cold: true }, thread, line, thread, line]);
     // Whatever the event is: of the schedule, of a person, or of nobody.
     const scheduled = { source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} };
     for (const event of [scheduled, null, 'renew', [{ dryRun: true }], 0])
@@ -279,7 +281,8 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     const counts = String.raw`\(due 1, renewed 0, failed 1, postponed 0, position \d+\)\. mail\.example\.test: `;
     const error = { errorType: 'CertBusRunFailed', errorMessage: expect.stringMatching(counts) };
     expect(await invoke(first)).toMatchObject(error);
-    expect(linesOf(first)).toContainEqual(expect.objectContaining({ level: 'ERROR', due: 1, failed: 1, Failed: 1 }));
+    const counted = expect.objectContaining({ level: 'ERROR', due: 1, failed: 1, Failed: 1 });
+    await expect.poll(() => linesOf(first)).toContainEqual(counted);
     site.ca.faults.clear();
     // Revoked, and put off by a back-off: removed, so that the other tests are not about it.
     await site.manage((manager) => manager.remove(id));
@@ -328,7 +331,7 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
       proxy.plan((operation) => (operation === 'Query' ? 'throttle' : 'forward'));
       expect(await invoke(emulator)).toMatchObject({ errorMessage: expect.stringContaining('is throttling') });
       const message = expect.stringMatching(/^CERTBUS_STORE_THROTTLED: /);
-      expect(linesOf(emulator)).toContainEqual({ level: 'ERROR', message });
+      await expect.poll(() => linesOf(emulator)).toContainEqual({ level: 'ERROR', message });
       proxy.plan(() => 'forward');
       expect(await invoke(emulator)).toMatchObject({ renewed: 1, failed: 0 });
       await expectRenewed(id, orders + 1);
@@ -486,10 +489,12 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
     const before = written();
     const cold = await start({});
     expect(await invoke(cold)).toMatchObject({ errorMessage: expect.stringContaining(`position ${position}`) });
-    expect(linesOf(cold)).toContainEqual({
-      level: 'ERROR',
-      message: expect.stringMatching(/^CERTBUS_EVENTS_BELOW_FLOOR: /),
-    });
+    await expect
+      .poll(() => linesOf(cold))
+      .toContainEqual({
+        level: 'ERROR',
+        message: expect.stringMatching(/^CERTBUS_EVENTS_BELOW_FLOOR: /),
+      });
     expect(written()).toBe(before);
     // What is put back is the line that the function knows.
     await log.append(stream, position - 1, last?.bytes ?? Buffer.alloc(0));
@@ -607,8 +612,8 @@ describe.skipIf(missingPart)(missingPart?.title('the function') ?? 'the function
       ...site.managerKey.split('\n').flatMap((line) => (/KEY/.test(line) ? secretText('the manager key', line) : [])),
       ...secretKeys.map((text) => secretText('a secret key of AWS', text)),
     ];
+    await expect.poll(() => reading.log()).toContain('"renewed":1');
     const logs = started.map((each) => each.log()).join('\n');
-    expect(logs).toContain('"renewed":1');
     expect(findSecrets(logs, secrets)).toEqual([]);
     expect(logs).not.toContain('PRIVATE KEY');
   });

@@ -32,6 +32,10 @@ import { LOCAL_CAS, type LocalCa, type LocalDns } from './local-ca.builders.ts';
 const { signal } = new AbortController();
 const accountKey = await generateAccountKey();
 
+/** Whether an answer says that the CA is not done with what was asked about. */
+const isBusy = (exchange: Exchange | undefined): boolean =>
+  /^\{/.test(exchange?.body ?? '') && /^(?:pending|processing)$/.test(JSON.parse(exchange?.body ?? '').status);
+
 describe.each(LOCAL_CAS)('against $name', ({ skip: isMissing, start, startDns, ...kind }) => {
   /** A test of what a CA can lack by its nature. */
   const testOf = (what: (typeof kind.lacks)[number]): typeof test | (() => void) =>
@@ -178,7 +182,10 @@ describe.each(LOCAL_CAS)('against $name', ({ skip: isMissing, start, startDns, .
       await registerAccount(ca, { termsOfServiceAgreed: true, signal });
       const before = proxy.exchanges.length;
       await obtain(ca, await jobFor(['cheap.test']));
-      expect(proxy.exchanges.length - before).toBeLessThanOrEqual(8);
+      const asked = proxy.exchanges.slice(before);
+      // What the CA is not done with is looked at again, as often as it takes.
+      const isAgain = (nth: number) => asked[nth]?.url === asked[nth - 1]?.url && isBusy(asked[nth - 1]);
+      expect(asked.filter((_, nth) => !isAgain(nth)).length).toBeLessThanOrEqual(8);
     });
 
     test.each<[string, RegExp | 'order']>([

@@ -73,10 +73,13 @@ test.each<[string, RequestListener, RegExp, timeoutMs?: number]>([
     300,
   ],
   ['hangs up', (request) => void request.socket.destroy(), /^127\.0\.0\.1:\d+: ./],
-])('a host that %s is named with the reason, and nothing of the rest of its URL', async (_, answer, reason, timeoutMs = 3_600_000) => {
-  const host = await listen(createHttpServer(answer));
-  expect(await whyNot(`http://${host}/s3cret?key=s3cret`, { timeoutMs })).toMatch(reason);
-});
+])(
+  'a host that %s is named with the reason, and nothing of the rest of its URL',
+  async (_, answer, reason, timeoutMs = 3_600_000) => {
+    const host = await listen(createHttpServer(answer));
+    expect(await whyNot(`http://${host}/s3cret?key=s3cret`, { timeoutMs })).toMatch(reason);
+  },
+);
 
 test('a redirect is not followed, and an abort is not taken for a failure of the host', async () => {
   let asked = 0;

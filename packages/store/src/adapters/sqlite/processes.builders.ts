@@ -35,7 +35,7 @@ export interface Writer {
 
 /**
  * Starts a writer: under `node` (default: this Node), for `most` commits (default: until it is killed). With a `gate` it begins once a
- * file is there, and says by a file `GATE.NAME` that it waits.
+ * file is there, says by a file `GATE.NAME` that it waits, and ends once there is a file `GATE.end`.
  */
 export function startWriter(
   path: string,
@@ -46,7 +46,7 @@ export function startWriter(
     gate,
   }: { readonly node?: string; readonly most?: number; readonly gate?: string } = {},
 ): Writer {
-  return startNode(node, [WRITER, path, name, ...(most ? [String(most)] : []), ...(gate ? [gate] : [])]);
+  return startNode(node, [WRITER, path, name, String(most ?? Number.MAX_SAFE_INTEGER), ...(gate ? [gate] : [])]);
 }
 
 /**

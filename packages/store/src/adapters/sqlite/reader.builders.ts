@@ -14,6 +14,9 @@ async function readTexts(log: Log): Promise<string[]> {
   return commits.map(({ bytes }) => Buffer.from(bytes).toString());
 }
 
+/** What a reader sends while it watches, before its answer: at how many lengths it has seen the log. */
+export type Progress = number;
+
 const answers = {
   read: readTexts,
   version: async (log: Log) => log.version?.() ?? 0,
@@ -26,7 +29,7 @@ const answers = {
       const wrong = texts.findIndex((text, n) => text !== 'last' && text !== String(n + 1).repeat(1_000));
       if (wrong !== -1) throw new Error(`position ${wrong + 1} holds ${texts[wrong]?.slice(0, 20)}`);
       if (texts.length < (lengths.at(-1) ?? 0)) throw new Error(`${texts.length} commits after ${lengths.at(-1)}`);
-      if (texts.length !== lengths.at(-1)) lengths.push(texts.length);
+      if (texts.length !== lengths.at(-1)) process.send?.(lengths.push(texts.length) satisfies Progress);
       if (texts.at(-1) === 'last') return lengths;
       await new Promise((resolve) => setImmediate(resolve));
     }

@@ -4,7 +4,8 @@ import { openSqliteLog } from './sqlite.ts';
 
 /**
  * A writer in a process of its own: appends behind the head, whatever it is, without end or so many times, and prints each operation.
- * It makes the bus where there is none. With a gate it makes a file `GATE.NAME` and waits until there is a file `GATE`.
+ * It makes the bus where there is none. With a gate it makes a file `GATE.NAME` and waits until there is a file `GATE`, and ends once there is
+ * one `GATE.end`.
  */
 const [, , path = '', name = '', most = '1000000', gate] = process.argv;
 const log = reporting(await openSqliteLog(path, { create: true }), 's', (bytes) => Buffer.from(bytes).toString());
@@ -13,7 +14,7 @@ if (gate) {
   while (!existsSync(gate)) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 let head = 0;
-for (let n = 0; n < Number(most); ) {
+for (let n = 0; n < Number(most) && !(gate && existsSync(`${gate}.end`)); ) {
   try {
     head = await log.append('s', head, Buffer.from(`${name}:${n}`));
     n += 1;
