@@ -47,8 +47,8 @@ export default defineConfig({
     maxWorkers: 2 * availableParallelism(),
     tags: [{ name: 'full', description: 'has more to show with CERTBUS_TESTS=full' }],
     // Bounds against what hangs, not measures of speed: files share cores with one another and with whatever else the machine does.
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     expect: { poll: { timeout: 240_000 } },
     reporters: ['default', './vitest.summary.ts'],
     sequence: { sequencer: LongestFirst },
