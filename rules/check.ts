@@ -6,6 +6,7 @@ import { exportsThatDisagree } from './exports.ts';
 import type { Finding } from './finding.ts';
 import { staleFloorPlan } from './floor-plan.ts';
 import type { House } from './house.ts';
+import { hastyTests } from './patience.ts';
 import { outdatedPicture } from './pictures.ts';
 import { importedAdapters, impureFiles } from './purity.ts';
 import { crowdedFolders, oversizedPackages } from './sizes.ts';
@@ -18,6 +19,7 @@ const RULES: readonly ((tree: Tree, house: House) => Finding[])[] = [
   impureFiles,
   importedAdapters,
   importedTests,
+  hastyTests,
   importCycles,
   exportsThatDisagree,
   oversizedPackages,

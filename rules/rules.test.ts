@@ -194,6 +194,17 @@ const VIOLATIONS: readonly Violation[] = [
     where: 'packages/store/src/seeded-words.ts:1',
   },
   ...[
+    ['has less time than all', "test.each([1])('x', { timeout: 60_000 }, async () => {});"],
+    ['whose hook has less time than all', 'beforeAll(async () => {}, 60_000);'],
+    ['that polls for less time than all', 'await expect.poll(() => 1, { timeout: 1_000 }).toBe(1);'],
+    ['that waits for a second', 'await vi.waitFor(() => true);'],
+  ].map(([name = '', text = ''], index) => ({
+    name: `a test ${name}`,
+    seeds: { [`packages/store/src/seeded-haste-${index}.test.ts`]: `${text}\n` },
+    rule: 'patient-test',
+    where: `packages/store/src/seeded-haste-${index}.test.ts:1`,
+  })),
+  ...[
     ['a link to a file that is not there', '[gone](../seeded-gone.md)'],
     ['a link to a heading that is not there', '[gone](../architecture.md#seeded-gone)'],
     ['a path that is not there', '`packages/store/src/seeded-gone`'],
@@ -209,6 +220,11 @@ const VIOLATIONS: readonly Violation[] = [
 
 const ACCEPTED: readonly (readonly [name: string, path: string, text: string])[] = [
   ['an adapter that reads a file', 'packages/store/src/adapters/accepted.ts', "import 'node:fs';\n"],
+  [
+    'a test that has more time than all, and calls with numbers that are no limits of its own',
+    'packages/store/src/accepted-haste.test.ts',
+    "test('x', { timeout: 3_600_000 }, () => expect(1).toBe(1));\nawait run({ timeout: 1 });\n",
+  ],
   ['a test that imports a builder', 'packages/store/src/accepted.test.ts', "import './bus.builders.ts';\n"],
   [
     "a pure file with an I/O module's type",

@@ -26,48 +26,36 @@ function isRunning(pid: number): boolean {
   }
 }
 
-test.skipIf(pebble.skip)(
-  pebble.title('Pebble and its DNS server start, answer and leave nothing behind'),
-  async () => {
-    const dns = await startChallTestSrv();
-    const ca = await startPebble({ dnsServer: dns.dns });
-    try {
-      await dns.setAddresses('two.test', ['127.0.0.1', '127.0.0.2']);
-      const resolver = new Resolver();
-      resolver.setServers([dns.dns]);
-      expect((await resolver.resolve4('two.test')).sort()).toEqual(['127.0.0.1', '127.0.0.2']);
-      expect(await ca.issuedRoots()).toContain('BEGIN CERTIFICATE');
-      expect(ca.orders()).toBe(0);
-    } finally {
-      await ca.stop();
-      await dns.stop();
-    }
-    expect([ca.pid, dns.pid].filter(isRunning)).toEqual([]);
-  },
-  300_000,
-);
-
-test.skipIf(stepCa.skip)(
-  stepCa.title('step-ca starts, answers and leaves nothing behind'),
-  async () => {
-    const ca = await startStepCa();
+test.skipIf(pebble.skip)(pebble.title('Pebble and its DNS server start, answer and leave nothing behind'), async () => {
+  const dns = await startChallTestSrv();
+  const ca = await startPebble({ dnsServer: dns.dns });
+  try {
+    await dns.setAddresses('two.test', ['127.0.0.1', '127.0.0.2']);
+    const resolver = new Resolver();
+    resolver.setServers([dns.dns]);
+    expect((await resolver.resolve4('two.test')).sort()).toEqual(['127.0.0.1', '127.0.0.2']);
+    expect(await ca.issuedRoots()).toContain('BEGIN CERTIFICATE');
     expect(ca.orders()).toBe(0);
+  } finally {
     await ca.stop();
-    expect(isRunning(ca.pid)).toBe(false);
-  },
-  300_000,
-);
+    await dns.stop();
+  }
+  expect([ca.pid, dns.pid].filter(isRunning)).toEqual([]);
+});
 
-test.skipIf(dynamoDb.skip)(
-  dynamoDb.title('DynamoDB Local starts, answers and leaves nothing behind'),
-  async () => {
-    const local = await startDynamoDbLocal({ isBrief: true });
-    expect((await fetch(local.endpoint)).status).toBe(400);
-    await local.stop();
-    expect(isRunning(local.pid)).toBe(false);
-  },
-  300_000,
-);
+test.skipIf(stepCa.skip)(stepCa.title('step-ca starts, answers and leaves nothing behind'), async () => {
+  const ca = await startStepCa();
+  expect(ca.orders()).toBe(0);
+  await ca.stop();
+  expect(isRunning(ca.pid)).toBe(false);
+});
+
+test.skipIf(dynamoDb.skip)(dynamoDb.title('DynamoDB Local starts, answers and leaves nothing behind'), async () => {
+  const local = await startDynamoDbLocal({ isBrief: true });
+  expect((await fetch(local.endpoint)).status).toBe(400);
+  await local.stop();
+  expect(isRunning(local.pid)).toBe(false);
+});
 
 const zones = [{ name: 'zone.test', delegations: ['child.zone.test'] }, { name: 'child.zone.test' }];
 
@@ -75,48 +63,36 @@ describe.each([
   { part: requirePart('bind'), start: startBind },
   { part: requirePart('knot'), start: startKnot },
 ])('$start.name', ({ part, start }) => {
-  test.skipIf(part.skip)(
-    part.title('starts a server that takes updates, and leaves nothing behind'),
-    async () => {
-      const server = await start({ zones });
-      try {
-        await server.update('zone.test', ['update add a.zone.test. 60 TXT "one"']);
-        const resolver = new Resolver({ timeout: 20_000, tries: 3 });
-        resolver.setServers([server.address]);
-        expect(await resolver.resolveTxt('a.zone.test')).toEqual([['one']]);
-        expect(await resolver.resolveNs('child.zone.test')).toEqual(['ns1.child.zone.test']);
-      } finally {
-        await server.stop();
-      }
-      expect(isRunning(server.pid)).toBe(false);
-    },
-    300_000,
-  );
+  test.skipIf(part.skip)(part.title('starts a server that takes updates, and leaves nothing behind'), async () => {
+    const server = await start({ zones });
+    try {
+      await server.update('zone.test', ['update add a.zone.test. 60 TXT "one"']);
+      const resolver = new Resolver({ timeout: 20_000, tries: 3 });
+      resolver.setServers([server.address]);
+      expect(await resolver.resolveTxt('a.zone.test')).toEqual([['one']]);
+      expect(await resolver.resolveNs('child.zone.test')).toEqual(['ns1.child.zone.test']);
+    } finally {
+      await server.stop();
+    }
+    expect(isRunning(server.pid)).toBe(false);
+  });
 });
 
 const powerdns = requirePart('powerdns');
 
-test.skipIf(powerdns.skip)(
-  powerdns.title('PowerDNS starts, answers and leaves nothing behind'),
-  async () => {
-    const server = await startPowerDns({ zones });
-    const resolver = new Resolver({ timeout: 20_000, tries: 3 });
-    resolver.setServers([server.address]);
-    expect(await resolver.resolveNs('child.zone.test')).toEqual(['ns1.child.zone.test']);
-    expect((await fetch(`${server.url}/api/v1/servers/localhost`)).status).toBe(401);
-    await server.stop();
-    expect(isRunning(server.pid)).toBe(false);
-  },
-  300_000,
-);
+test.skipIf(powerdns.skip)(powerdns.title('PowerDNS starts, answers and leaves nothing behind'), async () => {
+  const server = await startPowerDns({ zones });
+  const resolver = new Resolver({ timeout: 20_000, tries: 3 });
+  resolver.setServers([server.address]);
+  expect(await resolver.resolveNs('child.zone.test')).toEqual(['ns1.child.zone.test']);
+  expect((await fetch(`${server.url}/api/v1/servers/localhost`)).status).toBe(401);
+  await server.stop();
+  expect(isRunning(server.pid)).toBe(false);
+});
 
-test.skipIf(moto.skip)(
-  moto.title('moto starts, answers and leaves nothing behind'),
-  async () => {
-    const server = await startMoto();
-    expect((await fetch(`${server.endpoint}/moto-api/`)).status).toBe(200);
-    await server.stop();
-    expect(isRunning(server.pid)).toBe(false);
-  },
-  300_000,
-);
+test.skipIf(moto.skip)(moto.title('moto starts, answers and leaves nothing behind'), async () => {
+  const server = await startMoto();
+  expect((await fetch(`${server.endpoint}/moto-api/`)).status).toBe(200);
+  await server.stop();
+  expect(isRunning(server.pid)).toBe(false);
+});

@@ -22,7 +22,7 @@ describe('the configuration on the bus', () => {
     const dns = ['--dns-provider', 'challtestsrv', '--dns-url', 'http://127.0.0.1:1'];
     const made = await run(['init', '--agree-tos', '--directory', 'https://127.0.0.1:1/dir', ...dns]);
     expect(made).toMatchObject({ status: 0 });
-  }, 60_000);
+  });
 
   test('of two people who display it and update it, the second is refused, and nothing is lost', async () => {
     const [one, other] = await Promise.all([display(), display()]);

@@ -92,7 +92,6 @@ describe.each([
       await expect(resolver.resolveTxt('_acme-challenge.zone.test')).rejects.toThrow(/ENODATA|ENOTFOUND/);
       for (const { stdout, stderr } of [updated, issued]) expect(stdout + stderr).not.toContain(secret);
     },
-    300_000,
   );
 });
 

@@ -116,7 +116,7 @@ test('the sandbox serves what its bus says, both go on after its restart, and no
   again.child.kill('SIGKILL');
   await once(again.child, 'exit');
   await expectGone(again.ports);
-}, 300_000);
+});
 
 /** Runs the sandbox to its end, which it is refused the start of. */
 async function refused(...args: readonly string[]) {

@@ -70,7 +70,6 @@ test.each(FAULTS.map((fault) => [Object.values(fault).join(' '), fault] as const
     }
     expect(replayed(server)).toEqual([]);
   },
-  300_000,
 );
 
 test('orders in parallel survive a CA that refuses half of all nonces and fails at a tenth of all requests', async () => {

@@ -13,27 +13,23 @@ const { identity, recipient } = await parseIdentityFile(identityFile);
 const bus = { recipients: [{ name: 'edge', recipient }], recipientsPosition: 7 };
 const names = ['192.0.2.7', '2001:db8::1', '*.a.test', 'a.test'];
 
-test.each(KEY_TYPES)(
-  'a %s key signs its CSR, which has all names in its SAN and no subject',
-  async (keyType) => {
-    const csr = await createCsrWithKey({ names, keyType }, bus);
-    const request = new Pkcs10CertificateRequest(Buffer.from(csr.csr, 'base64'));
-    expect(await request.verify()).toBe(true);
-    expect(request.subject).toBe('');
-    const [extension, ...others] = request.extensions;
-    expect(others).toEqual([]);
-    const san = new SubjectAlternativeNameExtension(extension?.rawData ?? new Uint8Array()).names.toJSON();
-    expect(san.map(({ value }) => value)).toEqual(names);
-    expect(san.map(({ type }) => type)).toEqual(['ip', 'ip', 'dns', 'dns']);
-    const sealed = createPublicKey(await open(csr.sealedKey, identity));
-    expect(sealed.export({ type: 'spki', format: 'der' })).toEqual(publicKeyOf(csr));
-    const { namedCurve = '', modulusLength } = sealed.asymmetricKeyDetails ?? {};
-    const curves: Readonly<Record<string, string>> = { prime256v1: 'P-256', secp384r1: 'P-384' };
-    expect(curves[namedCurve] ?? `RSA-${modulusLength}`).toBe(keyType);
-    expect(csr.recipientsPosition).toBe(7);
-  },
-  300_000,
-);
+test.each(KEY_TYPES)('a %s key signs its CSR, which has all names in its SAN and no subject', async (keyType) => {
+  const csr = await createCsrWithKey({ names, keyType }, bus);
+  const request = new Pkcs10CertificateRequest(Buffer.from(csr.csr, 'base64'));
+  expect(await request.verify()).toBe(true);
+  expect(request.subject).toBe('');
+  const [extension, ...others] = request.extensions;
+  expect(others).toEqual([]);
+  const san = new SubjectAlternativeNameExtension(extension?.rawData ?? new Uint8Array()).names.toJSON();
+  expect(san.map(({ value }) => value)).toEqual(names);
+  expect(san.map(({ type }) => type)).toEqual(['ip', 'ip', 'dns', 'dns']);
+  const sealed = createPublicKey(await open(csr.sealedKey, identity));
+  expect(sealed.export({ type: 'spki', format: 'der' })).toEqual(publicKeyOf(csr));
+  const { namedCurve = '', modulusLength } = sealed.asymmetricKeyDetails ?? {};
+  const curves: Readonly<Record<string, string>> = { prime256v1: 'P-256', secp384r1: 'P-384' };
+  expect(curves[namedCurve] ?? `RSA-${modulusLength}`).toBe(keyType);
+  expect(csr.recipientsPosition).toBe(7);
+});
 
 test('where nobody chose, the key is P-256, and every CSR has its own', async () => {
   const [one, other] = [await createCsrWithKey({ names }, bus), await createCsrWithKey({ names }, bus)];

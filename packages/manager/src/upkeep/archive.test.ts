@@ -134,32 +134,28 @@ describe('a bus of more than one range', () => {
 
 const s3 = requirePart('s3');
 
-test.skipIf(s3.skip)(
-  s3.title('a snapshot and an archive in S3 start a newcomer of a trimmed bus'),
-  async () => {
-    const server = await startS3Server();
-    const { bucket, region, endpoint, credentials } = server;
-    const address = `s3://${bucket}/fleet?region=${region}&endpoint=${encodeURIComponent(endpoint)}`;
-    const archive: ArchivePlace = await openArchivePlace(address, { credentials });
-    try {
-      const key = parseManagerKey(text);
-      const bus = openBus(log, 'test', { trust, signer: key.signer, archive });
-      const { manager: own } = await open({ bus, archive });
-      await own.archive();
-      const { position } = await own.snapshot();
-      await own.trim({ log, keep: 1 });
-      const bySnapshot = await openReplica({ path: ':memory:', busId: trust.busId });
-      replicas.push(bySnapshot);
-      expect(await prepare(bySnapshot, bus, { archive })).toBe(true);
-      expect(bySnapshot.checkpoint().position).toBe(position + 1);
-      // And from the archives alone, every commit.
-      let checkpoint: Checkpoint = BEGINNING;
-      for (let end = false; !end; ) ({ checkpoint, end } = await bus.read(checkpoint, { consistent: true }));
-      expect(checkpoint).toEqual(bySnapshot.checkpoint());
-    } finally {
-      await archive.close();
-      await server.stop();
-    }
-  },
-  300_000,
-);
+test.skipIf(s3.skip)(s3.title('a snapshot and an archive in S3 start a newcomer of a trimmed bus'), async () => {
+  const server = await startS3Server();
+  const { bucket, region, endpoint, credentials } = server;
+  const address = `s3://${bucket}/fleet?region=${region}&endpoint=${encodeURIComponent(endpoint)}`;
+  const archive: ArchivePlace = await openArchivePlace(address, { credentials });
+  try {
+    const key = parseManagerKey(text);
+    const bus = openBus(log, 'test', { trust, signer: key.signer, archive });
+    const { manager: own } = await open({ bus, archive });
+    await own.archive();
+    const { position } = await own.snapshot();
+    await own.trim({ log, keep: 1 });
+    const bySnapshot = await openReplica({ path: ':memory:', busId: trust.busId });
+    replicas.push(bySnapshot);
+    expect(await prepare(bySnapshot, bus, { archive })).toBe(true);
+    expect(bySnapshot.checkpoint().position).toBe(position + 1);
+    // And from the archives alone, every commit.
+    let checkpoint: Checkpoint = BEGINNING;
+    for (let end = false; !end; ) ({ checkpoint, end } = await bus.read(checkpoint, { consistent: true }));
+    expect(checkpoint).toEqual(bySnapshot.checkpoint());
+  } finally {
+    await archive.close();
+    await server.stop();
+  }
+});

@@ -27,7 +27,7 @@ async function startSilence() {
 describe('Route 53, on the fake', () => {
   solverConformance({
     describe,
-    test: (name, body) => test(name, body, 120_000),
+    test: (name, body) => test(name, body),
     async create() {
       const fake = await startRoute53Fake({
         zones: [
