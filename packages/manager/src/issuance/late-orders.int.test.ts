@@ -198,7 +198,7 @@ test.skipIf(stepPart.skip)(
   async () => {
     const dns = await startDnsServer();
     onTestFinished(() => dns[Symbol.asyncDispose]());
-    const stepCa = await startStepCa({ dnsServer: dns.address, certificateValidityS: 120 });
+    const stepCa = await startStepCa({ dnsServer: dns.address, certificateValidityS: 1_200 });
     onTestFinished(() => stepCa.stop());
     const config = configFor(stepCa, { url: dns.url, dns: dns.address });
     const site = await createSite(`${folder.path}/step-ca.db`, config);
@@ -210,8 +210,8 @@ test.skipIf(stepPart.skip)(
     await withManager(site, { holder: 'one' }, (manager) =>
       expect(manager.issue({ names: ['a.test'] }, interrupted)).rejects.toThrow('stopped'),
     );
-    // Past the half of the three minutes, by the clock of this manager.
-    await withManager(site, { holder: 'one', aheadMs: 70_000 }, async (manager) => {
+    // Past the half of 21 minutes, by the clock of this manager.
+    await withManager(site, { holder: 'one', aheadMs: 700_000 }, async (manager) => {
       expect((await manager.runOnce({ signal })).outcomes).toMatchObject([{ outcome: 'renewed' }]);
       expect(stepCa.orders()).toBe(2);
       expect((await manager.runOnce({ signal })).outcomes).toEqual([]);
