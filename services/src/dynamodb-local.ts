@@ -70,8 +70,9 @@ export async function startDynamoDbLocal({
     '-Xmx512m',
     ...(isBrief ? ['-XX:TieredStopAtLevel=1'] : []),
     `-Djava.library.path=${lib}`,
-    // It unpacks a library there, which it leaves.
+    // It unpacks a library there, which it leaves; what Java writes of how it does would be in /tmp.
     `-Djava.io.tmpdir=${folder.path}`,
+    '-XX:-UsePerfData',
     '-cp',
     join(lib, '*'),
     main,

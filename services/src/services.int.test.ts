@@ -1,4 +1,5 @@
 import { Resolver } from 'node:dns/promises';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import {
   requirePart,
@@ -53,8 +54,22 @@ test.skipIf(stepCa.skip)(stepCa.title('step-ca starts, answers and leaves nothin
 test.skipIf(dynamoDb.skip)(dynamoDb.title('DynamoDB Local starts, answers and leaves nothing behind'), async () => {
   const local = await startDynamoDbLocal({ isBrief: true });
   expect((await fetch(local.endpoint)).status).toBe(400);
+  // It takes any signature, and loads its database now.
+  const scope = 'Credential=key/20300101/eu-central-1/dynamodb/aws4_request';
+  const headers = {
+    'x-amz-target': 'DynamoDB_20120810.ListTables',
+    'content-type': 'application/x-amz-json-1.0',
+    authorization: `AWS4-HMAC-SHA256 ${scope}, SignedHeaders=host, Signature=any`,
+  };
+  expect((await fetch(local.endpoint, { method: 'POST', headers, body: '{}' })).status).toBe(200);
+  const mapped = process.platform === 'linux' ? readFileSync(`/proc/${local.pid}/maps`, 'utf8') : '';
+  // Nor does it keep what it writes of itself where all programs of Java do.
+  expect(mapped).not.toContain('hsperfdata');
+  const unpacked = [...new Set(mapped.match(/\/\S*-libsqlite4java\S*/g))];
+  expect(unpacked.length > 0).toBe(process.platform === 'linux');
   await local.stop();
   expect(isRunning(local.pid)).toBe(false);
+  expect(unpacked.filter((path) => existsSync(path))).toEqual([]);
 });
 
 const zones = [{ name: 'zone.test', delegations: ['child.zone.test'] }, { name: 'child.zone.test' }];
