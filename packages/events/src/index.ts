@@ -11,6 +11,9 @@ export {
   KEY_TYPES,
   type KeyType,
   type Loss,
+  MAX_ISSUERS,
+  MAX_NAMES,
+  SERIAL_NUMBER,
 } from './event-types/certificate-events.ts';
 export type { BusEvent, EventOf, EventType } from './event-types/event-schema.ts';
 export { isHash, sha256 } from './hash.ts';

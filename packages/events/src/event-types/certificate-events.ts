@@ -12,6 +12,15 @@ export const KEY_TYPES = ['P-256', 'P-384', 'RSA-2048', 'RSA-3072', 'RSA-4096'] 
 /** The key of a certificate: a curve, or the length of an RSA modulus in bits. */
 export type KeyType = (typeof KEY_TYPES)[number];
 
+/** How many names a certificate on a bus has at most. */
+export const MAX_NAMES = 100;
+
+/** How many issuers a certificate on a bus has at most, its root left out. */
+export const MAX_ISSUERS = 10;
+
+/** The serial number of a certificate on a bus: hexadecimal, up to 32 bytes. */
+export const SERIAL_NUMBER: RegExp = /^[0-9A-F]{1,64}$/;
+
 /** The classes of failures that this release knows, as they are written on the bus. */
 export const FAILURE_CLASSES = [
   'temporary',

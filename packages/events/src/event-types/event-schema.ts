@@ -10,6 +10,8 @@ import {
   FAILURE_CLASSES,
   type FailureClass,
   LOSSES,
+  MAX_ISSUERS,
+  SERIAL_NUMBER,
 } from './certificate-events.ts';
 import {
   account,
@@ -54,9 +56,9 @@ const content = {
   certificateId: id,
   names,
   leaf: base64,
-  issuers: v.pipe(v.array(hash), v.maxLength(10)),
+  issuers: v.pipe(v.array(hash), v.maxLength(MAX_ISSUERS)),
   sealedKey: base64,
-  serialNumber: v.pipe(v.string(), v.regex(/^[0-9A-F]{1,64}$/, 'is not a serial number')),
+  serialNumber: v.pipe(v.string(), v.regex(SERIAL_NUMBER, 'is not a serial number')),
   notBefore: instant,
   notAfter: instant,
 };

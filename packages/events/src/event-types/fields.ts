@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { base64, hash } from '../canonical.ts';
 import { ANNOUNCED_CHALLENGE_TYPES, type AnnouncedChallengeType, type Manager, type Recipient } from './bus-events.ts';
 import type { CampaignStarted } from './campaign-events.ts';
-import { KEY_TYPES, type KeyType } from './certificate-events.ts';
+import { KEY_TYPES, type KeyType, MAX_NAMES } from './certificate-events.ts';
 
 /** The schema of a field. */
 export type Field<T> = v.GenericSchema<unknown, T>;
@@ -107,7 +107,7 @@ export const campaign: { readonly [F in keyof Omit<CampaignStarted, 'type'>]-?: 
 export const names: Field<string[]> = v.pipe(
   v.array(v.pipe(v.string(), v.nonEmpty(), v.maxLength(255))),
   v.nonEmpty(),
-  v.maxLength(100),
+  v.maxLength(MAX_NAMES),
 );
 /** Names an alert. */
 export const alertKey: Readonly<Record<'alert' | 'subject', Field<string>>> = { alert: text, subject: text };

@@ -5,6 +5,7 @@ import {
   claimantOf,
   type FailureClass,
   type Issuance,
+  MAX_NAMES,
   type ManagedCertificate,
   NEVER,
   sha256,
@@ -61,9 +62,6 @@ function retryAtOf(now: Date, notBefore: Date, why: FailureReason): { readonly r
   const askedAt = Math.max(now.getTime(), why.notBefore?.getTime() ?? 0);
   return { retryAt: new Date(Math.min(notBefore.getTime(), askedAt)).toISOString() };
 }
-
-/** As many as a certificate has. */
-const MAX_NAMES = 100;
 
 /** What is recorded of the names that the CA counts as failed: nothing where there are none. */
 function invalidOf({ invalidNames = [] }: FailureReason): { readonly invalidNames?: readonly string[] } {

@@ -1,9 +1,7 @@
 /** Checks the names of a certificate before a CA is asked. */
-import { type ChallengeType, EventsError, isAddress, normalizeNames } from '@certbus/events';
+import { type ChallengeType, EventsError, isAddress, MAX_NAMES, normalizeNames } from '@certbus/events';
 import { parse } from 'tldts';
 import { ManagerError } from '../errors.ts';
-
-const MAX_NAMES = 100;
 
 function refuse(why: string, cause?: unknown): ManagerError {
   return new ManagerError('CERTBUS_MANAGER_NAME_REFUSED', why, { cause });

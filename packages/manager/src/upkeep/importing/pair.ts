@@ -1,7 +1,7 @@
 /** Checks a certificate that comes from elsewhere with its private key, before anything of it is sealed or written. */
 import { createPublicKey, type KeyObject, type X509Certificate } from 'node:crypto';
 import { commonNameOf, orderChain } from '@certbus/acme';
-import { normalizeNames } from '@certbus/events';
+import { MAX_ISSUERS, MAX_NAMES, normalizeNames, SERIAL_NUMBER } from '@certbus/events';
 import type { IssuedContent } from '../../decide/issuance.ts';
 import { type KeyKind, kindOfLeaf } from '../../decide/key-type.ts';
 import { readLeaf } from '../../issuance/leaf.ts';
@@ -29,9 +29,6 @@ export interface PairFault {
   readonly why: string;
 }
 
-/** As many as events have. */
-const [MAX_NAMES, MAX_ISSUERS] = [100, 10];
-const SERIAL_NUMBER = /^[0-9A-F]{1,64}$/;
 const NAME = /(?:^|, )(?:DNS|IP Address):("(?:[^"\\]|\\.)*"|[^,]*)/g;
 
 /** The host names and addresses of a certificate, as it has them. */
