@@ -1,10 +1,10 @@
 /** Tests of PEM files as other programs and hostile users leave them. */
 import { execFileSync } from 'node:child_process';
-import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, KeyObject, X509Certificate } from 'node:crypto';
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createIssuer, createKeys, createLeaf, privateKeyPem, temporaryFolder } from 'certbus-services';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { toCandidates } from './candidates.ts';
 import { findPairs, readPemFolder } from './formats/pem-files.ts';
 import { openTree, walk } from './tree.ts';
@@ -145,4 +145,66 @@ test('links that lead back, or to one another, make no folder that has no end', 
     { text: 'x'.repeat(600) },
     { why: expect.stringContaining('as much as is read') },
   ]);
+});
+
+test('blocks that do not end, as many as a file has room for, are looked at once each', async () => {
+  const { leaf, key } = await createPair('a.test');
+  // A pattern that looks for each one's end to the end of the file takes hours for these.
+  const begun = '-----BEGIN CERTIFICATE REQUEST-----\n'.repeat(29_000);
+  expect(await found([{ source: 'a.pem', text: `${begun}${key}${begun}${leaf}` }], nobody)).toEqual({
+    names: [['a.pem', 'DNS:a.test', 0]],
+    notTaken: [],
+  });
+  const torn = [
+    { source: 'a.crt', text: leaf.slice(0, -20) },
+    { source: 'a.key', text: `${key.slice(0, -20)}\n${key}` },
+  ];
+  expect((await found(torn, nobody)).notTaken).toEqual([
+    { source: 'a.crt', outcome: 'refused', why: 'a certificate in it does not parse' },
+    { source: 'a.key', outcome: 'refused', why: 'its private key does not parse' },
+    { source: 'a.key', outcome: 'refused', why: 'no certificate here belongs to its private key' },
+  ]);
+});
+
+/** A certificate whose public key is of an algorithm that no program knows: the object identifier of elliptic curves with another end. */
+function ofUnknownKey(pem: string): string {
+  const der = Buffer.from(new X509Certificate(pem).raw);
+  der.write('7f', der.indexOf('06072a8648ce3d0201', 'hex') + 8, 'hex');
+  return `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n`;
+}
+
+test('a certificate whose key no program here knows keeps none of the others from it, be it a leaf or one of a CA', async () => {
+  const [a, b] = [await createPair('a.test'), await createPair('b.test')];
+  expect(() => new X509Certificate(ofUnknownKey(a.leaf)).publicKey).toThrow();
+  const files = [
+    { source: 'odd.pem', text: `${ofUnknownKey(a.leaf)}${a.key}` },
+    { source: 'odd-ca.pem', text: ofUnknownKey(chain) },
+    { source: 'b.pem', text: `${b.leaf}${b.key}` },
+  ];
+  expect(await found(files, nobody)).toEqual({
+    names: [['b.pem', 'DNS:b.test', 0]],
+    notTaken: [
+      { source: 'odd.pem', outcome: 'refused', why: 'no private key here belongs to its certificate' },
+      { source: 'odd.pem', outcome: 'refused', why: 'no certificate here belongs to its private key' },
+    ],
+  });
+});
+
+test('a key is compared by its public half once, however many certificates there are', async () => {
+  const pairs = await Promise.all(Array.from({ length: 40 }, (_, n) => createPair(`n${n}.test`)));
+  const files = pairs.flatMap(({ leaf, key }, n) => [
+    { source: `${n}.crt`, text: `${leaf}${chain}` },
+    { source: `${n}.key`, text: key },
+  ]);
+  const halves = vi.spyOn(KeyObject.prototype, 'equals');
+  const { certificates, notTaken } = await findPairs(files, nobody);
+  expect([certificates.length, notTaken, halves.mock.calls.length]).toEqual([40, [], expect.any(Number)]);
+  // Those of the chain; each certificate with each key would be 820.
+  expect(halves.mock.calls.length).toBeLessThan(200);
+  halves.mockRestore();
+  expect(
+    certificates.every(({ certificate, key }) =>
+      new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key)),
+    ),
+  ).toBe(true);
 });

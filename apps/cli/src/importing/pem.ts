@@ -9,15 +9,22 @@ export interface PemBlocks {
   readonly keys: readonly string[];
 }
 
-const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
+const BEGIN = '-----BEGIN ';
 
-/** Finds certificates and private keys in a text. */
+/**
+ * Finds certificates and private keys in a text, without a pattern that a hostile one could keep busy. A block that does not end is among them: it
+ * does not parse.
+ */
 export function blocksOf(text: string): PemBlocks {
   const certificates: string[] = [];
   const keys: string[] = [];
-  for (const [block, label = ''] of withoutMark(text).replaceAll(/\r\n?/g, '\n').matchAll(BLOCK)) {
-    if (/^(?:X509 |TRUSTED )?CERTIFICATE$/.test(label)) certificates.push(`${block}\n`);
-    else if (/(?:^| )PRIVATE KEY$/.test(label)) keys.push(`${block}\n`);
+  for (const rest of withoutMark(text).replaceAll(/\r\n?/g, '\n').split(BEGIN).slice(1)) {
+    const label = rest.slice(0, Math.max(0, rest.indexOf('-----')));
+    const end = `-----END ${label}-----`;
+    const at = rest.indexOf(end);
+    const block = `${BEGIN}${at < 0 ? rest : rest.slice(0, at) + end}\n`;
+    if (/^(?:X509 |TRUSTED )?CERTIFICATE$/.test(label)) certificates.push(block);
+    else if (/^(?:[A-Z0-9 ]+ )?PRIVATE KEY$/.test(label)) keys.push(block);
   }
   return { certificates, keys };
 }

@@ -25,7 +25,21 @@ export interface OrderedChain {
 }
 
 function isIssuedBy(subject: X509Certificate, issuer: X509Certificate): boolean {
-  return issuer.ca && subject.checkIssued(issuer) && subject.verify(issuer.publicKey);
+  if (!issuer.ca || !subject.checkIssued(issuer)) return false;
+  try {
+    return subject.verify(issuer.publicKey);
+  } catch {
+    // A certificate can parse, and its key be of a kind that this Node does not know.
+    return false;
+  }
+}
+
+function hasSameKey(one: X509Certificate, other: X509Certificate): boolean {
+  try {
+    return one.publicKey.equals(other.publicKey);
+  } catch {
+    return false;
+  }
 }
 
 const isRoot = (certificate: X509Certificate) => isIssuedBy(certificate, certificate);
@@ -36,7 +50,7 @@ const isRoot = (certificate: X509Certificate) => isIssuedBy(certificate, certifi
  */
 export function orderChain(leaf: X509Certificate, others: readonly X509Certificate[]): OrderedChain {
   const issuers: X509Certificate[] = [];
-  let rest = others.filter((each, index) => others.findIndex(({ raw }) => raw.equals(each.raw)) === index);
+  let rest = [...new Map(others.map((each) => [each.fingerprint256, each])).values()];
   for (let subject = leaf; ; ) {
     const candidates = rest.filter((each) => isIssuedBy(subject, each));
     const next = candidates.find((each) => !isRoot(each));
@@ -45,7 +59,7 @@ export function orderChain(leaf: X509Certificate, others: readonly X509Certifica
     rest = rest.filter((each) => each !== next);
     subject = next;
   }
-  const isKnown = ({ publicKey }: X509Certificate) => issuers.some((issuer) => issuer.publicKey.equals(publicKey));
+  const isKnown = (each: X509Certificate) => issuers.some((issuer) => hasSameKey(issuer, each));
   return { issuers, strangers: rest.filter((each) => !isRoot(each) && !isKnown(each)) };
 }
 

@@ -1,7 +1,6 @@
 /** Finds pairs in PEM files, whatever they are called: a private key belongs to the certificate that has its public half. */
 import { createPublicKey, type KeyObject, type X509Certificate } from 'node:crypto';
 import { orderChain } from '@certbus/acme';
-import { isPair } from '@certbus/manager';
 import { blocksOf, type Passphrase, readCertificates, readPrivateKey } from '../pem.ts';
 import { type Collector, createCollector, type Reading } from '../reading.ts';
 import { type Tree, walk } from '../tree.ts';
@@ -33,11 +32,50 @@ async function load({ source, text }: PemFile, passphrase: Passphrase, found: Co
 
 const pemOf = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();
 
+/**
+ * A public key as a text that is the same for equal keys; `undefined` for one that this Node does not know. DER has more than one form of a
+ * point of a curve; where there is no JWK, it has to do.
+ */
+function textOfKey(read: () => KeyObject): string | undefined {
+  try {
+    const key = read();
+    try {
+      return JSON.stringify(key.export({ format: 'jwk' }));
+    } catch {
+      return key.export({ format: 'der', type: 'spki' }).toString('base64');
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+/** The certificates of CAs among files, each once, by their names. Two spellings of a name are one where they differ in capitals alone. */
+function authoritiesIn(files: readonly Loaded[]): ReadonlyMap<string, readonly X509Certificate[]> {
+  const all = files.flatMap(({ certificates }) => certificates).filter(({ ca }) => ca);
+  const distinct = new Map(all.map((each) => [each.fingerprint256, each]));
+  return Map.groupBy(distinct.values(), ({ subject }) => subject.toLowerCase());
+}
+
+/** What can lead from a leaf to its root, by its names: an order among all CAs of a folder takes too long where there are many. */
+function aboveLeaf(leaf: X509Certificate, authorities: ReturnType<typeof authoritiesIn>): readonly X509Certificate[] {
+  const above = new Set<X509Certificate>();
+  let next: readonly X509Certificate[] = [leaf];
+  while (next.length > 0) {
+    const issuers = next.flatMap(({ issuer }) => authorities.get(issuer.toLowerCase()) ?? []);
+    next = issuers.filter((each) => !above.has(each));
+    for (const each of next) above.add(each);
+  }
+  return [...above];
+}
+
 /** What belongs to a leaf: what is next to it where it is alone in its file, and what leads to its root from anywhere else. */
-function othersOf(leaf: X509Certificate, file: Loaded, files: readonly Loaded[]): readonly X509Certificate[] {
+function othersOf(
+  leaf: X509Certificate,
+  file: Loaded,
+  authorities: ReturnType<typeof authoritiesIn>,
+): readonly X509Certificate[] {
   const besides = file.certificates.filter((each) => each !== leaf);
-  const authorities = files.flatMap(({ certificates }) => certificates).filter(({ ca }) => ca);
-  const { issuers } = orderChain(leaf, authorities);
+  const { issuers } = orderChain(leaf, aboveLeaf(leaf, authorities));
   return besides.every(({ ca }) => ca) ? [...besides, ...issuers] : issuers;
 }
 
@@ -46,23 +84,29 @@ export async function findPairs(files: readonly PemFile[], passphrase: Passphras
   const found = createCollector();
   const loaded: Loaded[] = [];
   for (const file of files) loaded.push(await load(file, passphrase, found));
-  const keys = loaded.flatMap(({ source, keys: own }) => own.map((key) => ({ source, key })));
-  const used = new Set<KeyObject>();
+  const keys = loaded.flatMap(({ source, keys: own }) =>
+    own.map((key) => ({ source, key, text: textOfKey(() => createPublicKey(key)) })),
+  );
+  // The first of equal ones.
+  const byText = new Map(keys.toReversed().map(({ text, key }) => [text, key]));
+  const authorities = authoritiesIn(loaded);
+  const used = new Set<string>();
   for (const file of loaded) {
     for (const leaf of file.certificates) {
-      const match = keys.find(({ key }) => isPair(leaf, key));
+      const text = textOfKey(() => leaf.publicKey);
+      const match = text === undefined ? undefined : byText.get(text);
       if (!match && leaf.ca) continue;
-      if (!match) {
+      if (!match || text === undefined) {
         found.refuse(file.source, 'no private key here belongs to its certificate');
         continue;
       }
-      for (const { key } of keys) if (createPublicKey(key).equals(createPublicKey(match.key))) used.add(key);
-      const certificate = [leaf, ...othersOf(leaf, file, loaded)].map(String).join('');
-      found.certificates.push({ source: file.source, certificate, key: pemOf(match.key), ca: {} });
+      used.add(text);
+      const certificate = [leaf, ...othersOf(leaf, file, authorities)].map(String).join('');
+      found.certificates.push({ source: file.source, certificate, key: pemOf(match), ca: {} });
     }
   }
-  for (const { source, key } of keys)
-    if (!used.has(key)) found.refuse(source, 'no certificate here belongs to its private key');
+  for (const { source, text } of keys)
+    if (text === undefined || !used.has(text)) found.refuse(source, 'no certificate here belongs to its private key');
   return found;
 }
 

@@ -68,7 +68,14 @@ function faultOfDates({ validFromDate, validToDate }: X509Certificate, now: Date
 const isSelfSigned = (certificate: X509Certificate) => certificate.checkIssued(certificate);
 
 /** Whether a private key is that of a certificate. */
-export const isPair = (leaf: X509Certificate, key: KeyObject): boolean => createPublicKey(key).equals(leaf.publicKey);
+export function isPair(leaf: X509Certificate, key: KeyObject): boolean {
+  try {
+    return createPublicKey(key).equals(leaf.publicKey);
+  } catch {
+    // A certificate can parse, and its key be of a kind that this Node does not know.
+    return false;
+  }
+}
 
 /** Checks that key and certificate belong together, that the chain holds, and that it is valid now for names that can be served. */
 export function checkImportedPair({ leaf, others, key }: FoundPair, now: Date): CheckedPair | PairFault {
