@@ -38,7 +38,7 @@ export interface RunDependencies {
 }
 
 /** After its deadline a run has so long for what it says at its end, milliseconds. */
-const LAST_WORDS_MS = 2_000;
+const ENDING_MS = 2_000;
 /** What cannot be told by then, where the bus is away, is told by the next run. */
 const TELL_MS = 15_000;
 /** The longest time of a timer, milliseconds. */
@@ -58,7 +58,7 @@ const isInOrder = (outcomes: readonly RenewalOutcome[]): boolean =>
 /** Ends a reading of the bus at the deadline; behind it there is time for a short one. */
 function readingSignal(signal: AbortSignal, deadline: Date | undefined, now: Date): AbortSignal {
   if (!deadline) return signal;
-  const leftMs = Math.min(Math.max(deadline.getTime() - now.getTime(), LAST_WORDS_MS), LONGEST_TIMER_MS);
+  const leftMs = Math.min(Math.max(deadline.getTime() - now.getTime(), ENDING_MS), LONGEST_TIMER_MS);
   return AbortSignal.any([signal, AbortSignal.timeout(leftMs)]);
 }
 
@@ -164,7 +164,7 @@ export async function runOnce(
     beside,
   });
   signal.throwIfAborted();
-  using lastWords = lastWordsAfter(late.signal, LAST_WORDS_MS);
+  using lastWords = lastWordsAfter(late.signal, ENDING_MS);
   const last = AbortSignal.any([signal, lastWords.signal]);
   const side = createSideTasks(context, signal);
   if (asideError !== undefined && !late.signal.aborted) side.report('questions', asideError);
