@@ -129,6 +129,9 @@ export interface Refusal {
   readonly refuse: string;
 }
 
+/** What a plan says of a request; `unprocessed` of a batch: the service takes none of it, and says so in its answer. */
+type Plan = Fault | Refusal | 'unprocessed';
+
 /** What DynamoDB calls a request that it has no room for. */
 const THROTTLED = 'ProvisionedThroughputExceededException';
 
@@ -136,11 +139,11 @@ const THROTTLED = 'ProvisionedThroughputExceededException';
 export async function startFaultProxy({ target }: { readonly target: string }): Promise<{
   readonly endpoint: string;
   /** Decides by the operation, such as `PutItem`, and its number, from 0. */
-  plan(decide: (operation: string, nth: number) => Fault | Refusal): void;
+  plan(decide: (operation: string, nth: number) => Plan): void;
   stop(): Promise<void>;
 }> {
   const behind = new URL(target);
-  let decide: (operation: string, nth: number) => Fault | Refusal = () => 'forward';
+  let decide: (operation: string, nth: number) => Plan = () => 'forward';
   let nth = 0;
   async function pass(call: IncomingMessage, response: ServerResponse): Promise<void> {
     const operation = String(call.headers['x-amz-target'] ?? '').replace(/^.*\./, '');
@@ -155,6 +158,10 @@ export async function startFaultProxy({ target }: { readonly target: string }): 
           __type: `com.amazonaws.dynamodb.v20120810#${name}`,
           message: 'This request is refused for now',
         });
+      }
+      if (fault === 'unprocessed') {
+        const { RequestItems: UnprocessedItems } = JSON.parse(body.toString()) as { readonly RequestItems: object };
+        return void answerJson(response, 200, { UnprocessedItems });
       }
       const got = await forward(behind, call, body);
       if (fault === 'drop-response') response.destroy();

@@ -71,6 +71,12 @@ export function wrapDynamoDbError(table: string, error: unknown): StoreError {
   return new StoreError(code, `The DynamoDB table "${table}" ${whole}`, { cause: error });
 }
 
+/** That a table takes nothing for now. */
+export function throttled(table: string): StoreError {
+  const [code, what] = THROTTLED;
+  return new StoreError(code, `The DynamoDB table "${table}" ${what}`);
+}
+
 /** Whether the service refused a request before it did anything, and will take it later. */
 export function isRefusedForNow({ code }: StoreError): boolean {
   return code === 'CERTBUS_STORE_THROTTLED';

@@ -9,7 +9,7 @@ import {
 import type { Checkpoint } from '@certbus/events/history';
 import { requirePart, startFaultProxy, temporaryFolder } from 'certbus-services';
 import { drawCredentials, sharedDynamoDbLocal } from 'certbus-services/vitest';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { beginBus, readPositions, writeCommits } from '../../bus.builders.ts';
 import { openBus } from '../../bus.ts';
 import { exportBus } from '../../recovery/backup.ts';
@@ -76,6 +76,36 @@ describe.skipIf(part.skip)(part.title('maintenance in DynamoDB'), () => {
     expect([...throttled].toSorted()).toEqual(operations);
     await expect(direct.read('s', 99)).rejects.toMatchObject({ first: 101 });
     expect((await direct.read('s', 119)).commits.map(({ bytes }) => String(Buffer.from(bytes)))).toEqual(['mended']);
+    await Promise.all([direct.close(), busy.close()]);
+    await proxy.stop();
+  });
+
+  test('a trim of which DynamoDB takes nothing for two minutes ends, and the next one completes it', async () => {
+    tables += 1;
+    const direct = await openDynamoDbLog({ ...options(), create: true });
+    for (let after = 0; after < 60; after += 1) await direct.append('s', after, Buffer.from(`c${after + 1}`));
+    const proxy = await startFaultProxy({ target: service.endpoint });
+    const busy = await openDynamoDbLog({ ...options(), endpoint: proxy.endpoint });
+    let [batches, later] = [0, 0];
+    const { now } = performance;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + later);
+    proxy.plan((operation) => {
+      if (operation !== 'BatchWriteItem') return 'forward';
+      batches += 1;
+      if (batches > 3) later += 60_000;
+      return batches === 1 ? 'forward' : 'unprocessed';
+    });
+    const trimming = busy.maintenance?.trim('s', 51);
+    await expect(trimming).rejects.toMatchObject({
+      code: 'CERTBUS_STORE_THROTTLED',
+      message: expect.stringContaining('is throttling'),
+    });
+    clock.mockRestore();
+    expect(batches).toBeLessThan(7);
+    await expect(direct.read('s', 0)).rejects.toMatchObject({ first: 51 });
+    expect((await direct.read('s', 50)).commits).toHaveLength(10);
+    await direct.maintenance?.trim('s', 51);
+    await expect(direct.read('s', 49)).rejects.toMatchObject({ first: 51 });
     await Promise.all([direct.close(), busy.close()]);
     await proxy.stop();
   });

@@ -14,8 +14,8 @@ import type { LogEntry, LogMaintenance, ReplaceOptions } from '../../log.ts';
 import { withinPage } from '../../page-size.ts';
 import { checkRead, checkReplace } from '../checks.ts';
 import { type DynamoDbConnection, once, patiently, requestOptions } from './connection.ts';
+import { throttled } from './errors.ts';
 import { type Item, keyOf, toEntry, toItem } from './items.ts';
-import { pause } from './pause.ts';
 
 /** As many items as one batch takes. */
 const BATCH = 25;
@@ -61,13 +61,15 @@ async function empty(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   let requests: WriteRequest[] = positions.map((position) => ({ PutRequest: { Item: keyOf(stream, position) } }));
-  for (let attempt = 1; requests.length > 0; attempt += 1) {
+  const send = async () => {
     const request = new BatchWriteItemCommand({ RequestItems: { [table]: requests } });
-    const send = () => client.send(request, requestOptions(signal));
-    const { UnprocessedItems } = await patiently({ table }, signal, send);
-    requests = UnprocessedItems?.[table] ?? [];
-    if (requests.length > 0) await pause(attempt, signal);
-  }
+    const { UnprocessedItems } = await client.send(request, requestOptions(signal));
+    const left = UnprocessedItems?.[table] ?? [];
+    // The service says so in its answer, and not as an error, where it takes none of a batch.
+    if (left.length === requests.length) throw throttled(table);
+    requests = left;
+  };
+  while (requests.length > 0) await patiently({ table }, signal, send);
 }
 
 async function trim(connection: Table, stream: string, first: number, signal: AbortSignal | undefined): Promise<void> {
