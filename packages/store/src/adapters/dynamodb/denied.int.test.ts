@@ -41,6 +41,20 @@ describe.skipIf(missing)(missing?.title('denied requests') ?? 'denied requests',
     return proxy.addRole(name, [{ Version: '2012-10-17', Statement: [statement] }]);
   }
 
+  test('a table is not made without its backups in silence', async () => {
+    const table = `t${crypto.randomUUID()}`;
+    const maker = roleWith('maker', table, ['CreateTable', 'DescribeTable', 'Query']);
+    const options = { table, stream: 'prod', region, endpoint: proxy.endpoint, create: true, credentials: maker };
+    await expect(openDynamoDbLog(options)).rejects.toMatchObject({
+      code: 'CERTBUS_STORE_ACCESS_DENIED',
+      message: expect.stringMatching(
+        /was made, and has no point-in-time recovery.*maker\/session lacks dynamodb:UpdateContinuousBackups.*"certbus bus bootstrap"/,
+      ),
+    });
+    // Whose table it is, and what it has, is another's affair from then on.
+    await (await openDynamoDbLog(options)).close();
+  });
+
   test('a manager that may make no table takes one that is there, and says what it lacks where there is none', async () => {
     const table = `t${crypto.randomUUID()}`;
     const options = { table, stream: 'prod', region, endpoint: proxy.endpoint, create: true };

@@ -11,6 +11,7 @@ import {
   UpdateContinuousBackupsCommand,
   UpdateTableCommand,
 } from '@aws-sdk/client-dynamodb';
+import { describeDenial } from '../../denial.ts';
 import { StoreError } from '../../errors.ts';
 import { requestOptions } from './connection.ts';
 import { pause } from './pause.ts';
@@ -25,7 +26,8 @@ const KEYS: readonly KeySchemaElement[] = [
   { AttributeName: 'v', KeyType: 'RANGE' },
 ];
 
-async function requestTable(client: DynamoDBClient, table: string, signal: AbortSignal | undefined): Promise<void> {
+/** Asks for the table. Returns whether it was not there before. */
+async function requestTable(client: DynamoDBClient, table: string, signal: AbortSignal | undefined): Promise<boolean> {
   const request = new CreateTableCommand({
     TableName: table,
     BillingMode: 'PAY_PER_REQUEST',
@@ -38,8 +40,10 @@ async function requestTable(client: DynamoDBClient, table: string, signal: Abort
   });
   try {
     await client.send(request, requestOptions(signal));
+    return true;
   } catch (error) {
-    if (!(error instanceof ResourceInUseException)) throw error;
+    if (error instanceof ResourceInUseException) return false;
+    throw error;
   }
 }
 
@@ -116,6 +120,14 @@ async function enableRecovery(client: DynamoDBClient, table: string, signal: Abo
   }
 }
 
+/** A table that was made a moment ago and has no backups would be taken for one that has. */
+function unprotected(table: string, cause: unknown): StoreError {
+  const said = describeDenial(cause);
+  const what = `The DynamoDB table "${table}" was made, and has no point-in-time recovery: these credentials may not switch that on.`;
+  const message = `${what}${said ? ` ${said}.` : ''} Run "certbus bus bootstrap" with credentials that may, then this again.`;
+  return new StoreError('CERTBUS_STORE_ACCESS_DENIED', message, { cause });
+}
+
 /**
  * Makes the table where it does not exist, and waits until it can be used: on-demand billing, protected from deletion, with
  * point-in-time recovery where the service has it. One that exists gets the latter two. Repeating it is harmless. Throws
@@ -126,11 +138,14 @@ export async function createTable(
   table: string,
   signal: AbortSignal | undefined,
 ): Promise<{ tableArn: string }> {
-  await requestTable(client, table, signal);
+  const isNew = await requestTable(client, table, signal);
   const description = await waitUntilActive(client, table, signal);
   checkKeys(table, description);
   await protect(client, table, description, signal);
-  await enableRecovery(client, table, signal);
+  await enableRecovery(client, table, signal).catch((error: unknown) => {
+    const isDenied = error instanceof Error && error.name === 'AccessDeniedException';
+    throw isNew && isDenied ? unprotected(table, error) : error;
+  });
   return { tableArn: description.TableArn ?? '' };
 }
 
