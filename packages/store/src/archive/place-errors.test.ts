@@ -31,6 +31,8 @@ test.each([
 });
 
 test.each([
+  ['PermanentRedirect', 'CERTBUS_STORE_ADDRESS_INVALID', 'is in a bucket of another region: correct "?region=…"'],
+  ['AuthorizationHeaderMalformed', 'CERTBUS_STORE_ADDRESS_INVALID', 'is in a bucket of another region'],
   ['RequestTimeTooSkewed', 'CERTBUS_STORE_ACCESS_DENIED', 'the clock of this machine is wrong'],
   ['SlowDown', 'CERTBUS_STORE_THROTTLED', 'is throttling'],
   ['InternalError', 'CERTBUS_STORE_UNREACHABLE', 'could not be reached: said.'],

@@ -17,6 +17,12 @@ export function checkSize(key: string, size: number | undefined, maxBytes: numbe
   throw new StoreError('CERTBUS_STORE_TOO_LARGE', what);
 }
 
+/** How S3 answers a request to another region than that of the bucket; which of them depends on the two regions. */
+const WRONG_REGION = [
+  'CERTBUS_STORE_ADDRESS_INVALID',
+  'is in a bucket of another region: correct "?region=…" in its address or, where that has none, AWS_REGION',
+] as const satisfies readonly [StoreErrorCode, string];
+
 const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   EACCES: ['CERTBUS_STORE_ACCESS_DENIED', 'cannot be used by this user: check owner and mode'],
   EPERM: ['CERTBUS_STORE_ACCESS_DENIED', 'cannot be used by this user: check owner and mode'],
@@ -35,6 +41,9 @@ const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
     'CERTBUS_STORE_NOT_FOUND',
     'is in a bucket that does not exist: look whether name and region are right',
   ],
+  PermanentRedirect: WRONG_REGION,
+  AuthorizationHeaderMalformed: WRONG_REGION,
+  IllegalLocationConstraintException: WRONG_REGION,
   AccessDenied: ['CERTBUS_STORE_ACCESS_DENIED', 'cannot be used with these credentials: look at the policy'],
   InvalidAccessKeyId: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they are not known'],
   // versitygw's name for the same.

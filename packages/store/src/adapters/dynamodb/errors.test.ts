@@ -11,6 +11,18 @@ test('a table whose KMS key cannot be used is denied, with what AWS says of the 
   });
 });
 
+test('what is not known and comes from the service itself is not an outage', () => {
+  const error = Object.assign(new Error('Subscribe first'), {
+    name: 'NewException',
+    $metadata: { httpStatusCode: 400 },
+  });
+  const { code, message } = wrapDynamoDbError('certbus', error);
+  expect([code, message]).toEqual([
+    'CERTBUS_STORE_UNREACHABLE',
+    'The DynamoDB table "certbus" refuses the request: Subscribe first.',
+  ]);
+});
+
 test('what is not known is said once', () => {
   const error = Object.assign(new Error('The KMS key is away'), { name: 'NewException' });
   expect(wrapDynamoDbError('certbus', error)).toMatchObject({
