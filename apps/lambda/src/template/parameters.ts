@@ -6,8 +6,16 @@ const text = (Description: string, more: Readonly<Record<string, Value>> = {}) =
   Description,
   ...more,
 });
-const optional = (Description: string, AllowedPattern: string) => text(Description, { Default: '', AllowedPattern });
-const list = (Description: string) => ({ Type: 'CommaDelimitedList', Default: '', Description });
+const optional = (Description: string, AllowedPattern: string, more: Readonly<Record<string, Value>> = {}) =>
+  text(Description, { Default: '', AllowedPattern, ...more });
+/** Of which each member has to fit, or nothing is given. */
+const list = (Description: string, member: string, ConstraintDescription: string) => ({
+  Type: 'CommaDelimitedList',
+  Default: '',
+  Description,
+  AllowedPattern: `^ *(${member})? *$`,
+  ConstraintDescription,
+});
 
 const PARAMETER = '^(/[a-zA-Z0-9_.-]+)+$';
 
@@ -29,8 +37,17 @@ export const PARAMETERS: Readonly<Record<string, Value>> = {
     Default: '/certbus/prod/checkpoint',
     AllowedPattern: PARAMETER,
   }),
-  HostedZones: list('Ids of the hosted zones that challenges are answered in; empty for another DNS host'),
-  DelegatedNames: list('Patterns of names in those zones that challenges are delegated to, such as *.acme.example.net'),
+  // The flags of "certbus bus bootstrap" take the same: what fits a policy in part allows nothing, or too much.
+  HostedZones: list(
+    'Ids of the hosted zones that challenges are answered in; empty for another DNS host',
+    '[A-Z0-9]{1,32}',
+    'must be ids of hosted zones such as Z0123456789ABC, without /hostedzone/',
+  ),
+  DelegatedNames: list(
+    'Patterns of names in those zones that challenges are delegated to, such as *.acme.example.net',
+    '[a-zA-Z0-9_*?-]+([.][a-zA-Z0-9_*?-]+)+',
+    'must be patterns of names such as *.acme.example.net',
+  ),
   Rate: text('How often the manager runs', { Default: 'rate(1 hour)', AllowedPattern: '^(rate|cron)\\(.+\\)$' }),
   Runtime: text('Node of AWS Lambda: nodejs22.x or later', {
     Default: 'nodejs24.x',
@@ -69,9 +86,17 @@ export const PARAMETERS: Readonly<Record<string, Value>> = {
     AllowedPattern: PARAMETER,
   }),
   AlarmTopic: optional('ARN of the SNS topic that alarms go to', '^(arn:.+)?$'),
-  KmsKey: optional('ARN of a KMS key of your own for table, archive and parameters', '^(arn:.+)?$'),
+  KmsKey: optional(
+    'ARN of a KMS key of your own for table, archive and parameters',
+    '^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+)?$',
+    { ConstraintDescription: 'must be the ARN of a key, not of an alias: a policy that names an alias allows nothing' },
+  ),
   PermissionsBoundary: optional('ARN of the permissions boundary of the role', '^(arn:.+)?$'),
-  ReaderAccounts: list('Ids of other accounts whose load balancers read the bus'),
+  ReaderAccounts: list(
+    'Ids of other accounts whose load balancers read the bus',
+    '[0-9]{12}',
+    'must be ids of accounts, 12 digits each',
+  ),
 };
 
 const given = (name: string): Value => ({ 'Fn::Not': [{ 'Fn::Equals': [{ Ref: name }, ''] }] });

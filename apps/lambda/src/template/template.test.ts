@@ -192,6 +192,37 @@ test.each([
   expect(new RegExp(AllowedPattern).test(runtime)).toBe(isAllowed);
 });
 
+test.each([
+  ['HostedZones', '', true],
+  ['HostedZones', 'Z0123456789ABC', true],
+  ['HostedZones', ' Z0123456789ABC', true],
+  // As "aws route53 list-hosted-zones" prints it: the policy would name a zone that does not exist.
+  ['HostedZones', '/hostedzone/Z0123456789ABC', false],
+  ['HostedZones', '*', false],
+  ['HostedZones', 'example.com', false],
+  ['DelegatedNames', '*.acme.example.net', true],
+  ['DelegatedNames', '', true],
+  // Of every name.
+  ['DelegatedNames', '*', false],
+  ['DelegatedNames', '*.acme.example.net.', false],
+  ['ReaderAccounts', '123456789012', true],
+  ['ReaderAccounts', '', true],
+  ['ReaderAccounts', '1234-5678-9012', false],
+  ['ReaderAccounts', '*', false],
+  ['KmsKey', '', true],
+  ['KmsKey', 'arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab', true],
+  ['KmsKey', 'arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab', true],
+  ['KmsKey', 'arn:aws:kms:eu-central-1:123456789012:alias/certbus', false],
+  ['KmsKey', '1234abcd-12ab-34cd-56ef-1234567890ab', false],
+])('of the parameter %s a member "%s" can be given: %s', (name, member, isAllowed) => {
+  const { AllowedPattern, Default } = TEMPLATE.Parameters[name] as {
+    readonly AllowedPattern: string;
+    readonly Default: string;
+  };
+  expect(new RegExp(AllowedPattern).test(member)).toBe(isAllowed);
+  expect(new RegExp(AllowedPattern).test(Default)).toBe(true);
+});
+
 test('what cannot be made again is kept when the stack is removed', () => {
   for (const name of ['Bus', 'Archive', 'Log'])
     expect(TEMPLATE.Resources[name]).toMatchObject({ DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' });
