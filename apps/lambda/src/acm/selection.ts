@@ -1,4 +1,5 @@
 /** Which certificates of a bus are imported, and where. */
+import { normalizeName } from '@certbus/events';
 import { LambdaError } from '../errors.ts';
 
 /** A certificate of the bus. */
@@ -7,10 +8,20 @@ interface Certificate {
   readonly names: readonly string[];
 }
 
+/** A name as certificates have it: people write capitals, a dot at its end, other scripts, long addresses. */
+function inOneForm(name: string): string {
+  try {
+    return normalizeName(name);
+  } catch {
+    // An id, or a slip, which fits nothing.
+    return name;
+  }
+}
+
 /** What is chosen by: the id of a certificate, a name that it has, or `*.PARENT` for every name below a parent; `*` for all. */
 function fits(each: string, { certificateId, names }: Certificate): boolean {
   if (each === '*' || each === certificateId) return true;
-  const pattern = each.toLowerCase();
+  const pattern = inOneForm(each);
   return names.some((name) => name === pattern || (pattern.startsWith('*.') && name.endsWith(pattern.slice(1))));
 }
 
