@@ -26,10 +26,12 @@ function ask(notes: StoredRenewalInfoNotes, certificateId: string): void {
 function start({
   keep,
   put,
+  get = () => Promise.reject(new Error('nothing here is read')),
   isKept = true,
 }: {
   keep?: (position: number, signal: AbortSignal | undefined) => Promise<void>;
   put?: (signal: AbortSignal | undefined) => Promise<void>;
+  get?: ArchivePlace['get'];
   isKept?: boolean;
 } = {}) {
   const positions: number[] = [];
@@ -43,7 +45,7 @@ function start({
     },
   };
   const archive: ArchivePlace = {
-    get: () => Promise.reject(new Error('nothing here is read')),
+    get,
     async put(_, bytes, { signal } = {}) {
       await put?.(signal);
       objects.push(bytes);
@@ -117,6 +119,30 @@ test('a checkpoint and an archive that hang end together, by one bound of ten se
     ['the checkpoint was not written', 'the time is over'],
     ['the notes of when to ask the CAs were not written', 'the time is over'],
   ]);
+});
+
+test.each([
+  ['half a minute', 0],
+  ['the signal of its run', 1],
+])('an archive that takes the question for notes and never answers holds up a start until %s', async (_, which) => {
+  const bound = new AbortController();
+  const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(bound.signal);
+  const run = new AbortController();
+  const asked = Promise.withResolvers<void>();
+  const { keeping, lines } = start({
+    get: (_key, { signal } = {}) => {
+      asked.resolve();
+      return new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+      });
+    },
+  });
+  const beginning = keeping.begin({ signal: run.signal });
+  await asked.promise;
+  expect(timeout).toHaveBeenCalledWith(30_000);
+  [bound, run][which]?.abort(new Error('the time is over'));
+  await beginning;
+  expect(lines).toEqual([['the notes of when to ask the CAs were not read', 'the time is over']]);
 });
 
 test('what is kept again meanwhile is kept once, after what is under way; the end waits for none of it but the last', async () => {

@@ -18,8 +18,8 @@ export interface KeepingOptions {
 
 /** Keeps what one manager has learned, where a place for checkpoints is set. Nothing here rejects: what guards against rare events fails no run, and is reported. */
 export interface Keeping {
-  /** Takes the notes of the archive, where there are none here. */
-  begin(): Promise<void>;
+  /** Takes the notes of the archive, where there are none here, unless that takes longer than half a minute, or the signal ends it. */
+  begin(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   /** Keeps how far the manager has read, and the notes, but these at most once an hour. Calls that overlap are taken together. */
   keep(manager: Learned): Promise<void>;
   /** Keeps both for the last time. */
@@ -34,6 +34,8 @@ type Learned = Pick<Manager, 'checkpoint' | 'staleSince'>;
  * half of that.
  */
 const KEEP_MS = 10_000;
+/** Bound of reading the notes, milliseconds: an archive that takes requests and answers none would hold up a start for minutes. */
+const BEGIN_MS = 30_000;
 /** How often the notes are kept while a manager runs on, milliseconds: those of a large bus are megabytes, and save no more than questions. */
 const NOTES_EVERY_MS = 3_600_000;
 
@@ -106,9 +108,10 @@ export function createKeeping({ known, notes, archive, busId, logger, now }: Kee
   }
 
   return {
-    begin: () =>
+    begin: ({ signal } = {}) =>
       unlessFailing('the notes of when to ask the CAs were not read', async () => {
-        if (place) await takeArchivedNotes(notes, { place, busId });
+        const bounds = [AbortSignal.timeout(BEGIN_MS), ...(signal ? [signal] : [])];
+        if (place) await takeArchivedNotes(notes, { place, busId, signal: AbortSignal.any(bounds) });
       }),
     keep(manager) {
       // One after the other, so that the later one is not overwritten.

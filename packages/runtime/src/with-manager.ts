@@ -61,7 +61,7 @@ async function runOn<T>(
     const logger = loggerOf(environment);
     const { now = () => new Date() } = settings;
     const keeping = createKeeping({ known, notes, archive, busId: trust.busId, logger, now });
-    await keeping.begin();
+    await keeping.begin(settings);
     const secrets = secretsOf(environment);
     const manager = await openManager({
       bus,
