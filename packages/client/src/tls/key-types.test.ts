@@ -89,6 +89,9 @@ test.each([
   ['ECDSA suites alone', `${EC_SUITE},@SECLEVEL=1`, 'ecdsa'],
   ['suites of both', `${RSA_SUITE}:${EC_SUITE}`, 'ecdsa'],
   ['a word for many', 'HIGH:!aNULL', 'ecdsa'],
+  ['a word for many of RSA', 'ECDHE+aRSA', 'rsa'],
+  ['a word for many, without those of ECDSA', 'HIGH:!aNULL:!ECDSA', 'rsa'],
+  ['a word for many of ECDSA, and one of TLS 1.3', 'TLS_AES_128_GCM_SHA256:ECDHE+aECDSA', 'ecdsa'],
   ['suites of TLS 1.3 and those for many', 'TLS_AES_128_GCM_SHA256:ECDHE+AESGCM', 'ecdsa'],
 ] as const)('a server with %s shows what it can use itself in TLS 1.2', async (_, ciphers, kind) => {
   const bus = await newBus();

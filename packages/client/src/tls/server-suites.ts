@@ -1,5 +1,6 @@
 /** Which kinds of keys a server's cipher suites let it use before TLS 1.3. */
-import { DEFAULT_CIPHERS, getCiphers, type Server } from 'node:tls';
+import { createSecureContext, DEFAULT_CIPHERS, type Server } from 'node:tls';
+import { closeNative } from './contexts.ts';
 
 /** Whether there is any cipher suite that an RSA key signs or decrypts for, and any for ECDSA and EdDSA. */
 export interface SuiteKinds {
@@ -11,20 +12,26 @@ const BOTH: SuiteKinds = { rsa: true, ec: true };
 /** By the list, of which a program has few. */
 const known = new Map<string, SuiteKinds>();
 
+/** Suites that need neither kind of key: with a shared key or a password, by DSA, and without any proof of who the server is. */
+const NEITHER = '!PSK:!SRP:!aDSS:!aNULL';
+
+/** Whether anything is left of a list of OpenSSL without some suites: OpenSSL takes no list without a suite. */
+function isAnyLeft(list: string, without: string): boolean {
+  try {
+    closeNative(createSecureContext({ ciphers: `${list}:${without}:${NEITHER}` }));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
- * The kinds of a list of OpenSSL (openssl-ciphers(1)) that names its suites one by one. Where it has a word for several, such as `HIGH`, both are taken
- * to be there. Suites of TLS 1.3 fit every key, and those with a shared key or a password none.
+ * The kinds of a list of OpenSSL (openssl-ciphers(1)), whether it names suites one by one or has words for several, such as `ECDHE+aRSA`: OpenSSL itself
+ * says what is in it. Suites of TLS 1.3 fit every key; a list of nothing else leaves both.
  */
 function kindsIn(list: string): SuiteKinds {
-  const all = new Set(getCiphers());
-  // What is excluded only makes a list of names shorter.
-  const words = list.split(/[:,\s]+/).filter((word) => word !== '' && !/^[!@]/.test(word));
-  const suites = words.map((word) => word.toLowerCase());
-  if (!suites.every((suite) => all.has(suite))) return BOTH;
-  const others = suites.filter((suite) => !/^tls_|^srp-|psk-/.test(suite));
-  if (others.length === 0) return BOTH;
-  const isEc = (suite: string) => suite.includes('-ecdsa-');
-  return { rsa: !others.every(isEc), ec: others.some(isEc) };
+  const kinds = { rsa: isAnyLeft(list, '!aECDSA'), ec: isAnyLeft(list, '!aRSA') };
+  return kinds.rsa || kinds.ec ? kinds : BOTH;
 }
 
 /** The kinds of a server's suites. */
