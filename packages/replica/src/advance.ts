@@ -13,8 +13,8 @@ import { isOutgrown, prepare, reachFloor, rebuild, rebuildIfRestored, takePage }
 export interface AdvanceListener {
   /** The bus answered. */
   contact(at: { readonly live: boolean }): void;
-  /** The replica moved on. `changes`: those of what is served. The next page is not read before this resolves. */
-  moved(changes: readonly Change[]): Promise<void>;
+  /** The replica moved on to position `reached`. `changes`: those of what is served. The next page is not read before this resolves. */
+  moved(changes: readonly Change[], reached: number): Promise<void>;
   /** The replica is another one: it was built again, or is complete for the first time. */
   rebuilt(): Promise<void>;
   /** The bus is away, its history is refused, or the replica cannot be written; following goes on. */
@@ -164,7 +164,7 @@ async function followOnce(advance: Advance, { restore, rebuilds }: Lasting): Pro
     if (live && !replica.isComplete()) {
       await replica.complete();
       await listener.rebuilt();
-    } else if (commits.length > 0) await listener.moved(taken);
+    } else if (commits.length > 0) await listener.moved(taken, checkpoint.position);
     listener.contact({ live });
     // A bus on this machine answers without a turn of the event loop, and a request to stop would not be heard.
     await nextTurn();

@@ -68,11 +68,11 @@ function createOwnReports(
   }
 
   return {
-    moved: (moved) =>
+    moved: (moved, reached) =>
       inTurn(async () => {
-        const { position } = replica.checkpoint();
-        await (isBehind ? changes.report(listener) : spread(moved, listener, position));
-        changes.known(position, { isInMemory: replica.problem !== undefined });
+        // Not where the replica is by now: a process that stole the lock may have written more, which is reported when that is seen.
+        await (isBehind ? changes.report(listener) : spread(moved, listener, reached));
+        changes.known(reached, { isInMemory: replica.problem !== undefined });
       }),
     rebuilt: () =>
       inTurn(async () => {

@@ -7,7 +7,7 @@ import { lockFile } from '@certbus/store/sqlite-files';
 import { expect, onTestFinished, test } from 'vitest';
 import { keepUp } from './follower.ts';
 import { beginStory, obtained } from './replica.builders.ts';
-import { openReplica } from './replica.ts';
+import { openReplica, type Replica } from './replica.ts';
 import { openToWrite } from './writer/file.ts';
 import { createWriter } from './writer/writer.ts';
 
@@ -33,8 +33,14 @@ async function follow() {
     return story.bus.read(from, options);
   };
   const stop = new AbortController();
+  const meanwhile: (() => Promise<void>)[] = [];
+  const apply: Replica['apply'] = async (...args) => {
+    const taken = await replica.apply(...args);
+    await meanwhile.shift()?.();
+    return taken;
+  };
   const following = keepUp({
-    replica,
+    replica: Object.assign(Object.create(replica) as Replica, { apply }),
     source: { open: async () => ({ bus: { ...story.bus, read }, archive: undefined, async close() {} }) },
     intervalMs: 50,
     signal: stop.signal,
@@ -51,7 +57,21 @@ async function follow() {
   await expect.poll(() => heard).toEqual(['rebuilt', 'contact']);
   heard.length = 0;
   return {
-    ...{ file, story, replica, problems, heard },
+    ...{ file, story, replica, problems, heard, meanwhile },
+    /** Another process takes the lock. Gives it back with what is returned. */
+    overtake() {
+      const other = lockFile(`${file.path}.other`);
+      renameSync(`${file.path}.other`, `${file.path}.lock`);
+      return () => other?.[Symbol.dispose]();
+    },
+    /** Another process writes the newest commit of the story. */
+    writeNewest() {
+      const [commit, checkpoint] = [story.commits.at(-1), story.checkpoints.at(-1)];
+      if (!commit || !checkpoint) throw new TypeError('the story has commits');
+      const { database } = openToWrite({ ...file, busId }, 'another process');
+      createWriter(database, { busId, role: file.role })({ kind: 'apply', commits: [commit], checkpoint });
+      database.close();
+    },
     /** Lets the bus answer nothing until the returned function is called. */
     hangBus(): () => void {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -68,28 +88,37 @@ async function follow() {
 test.each(['reads along', 'takes over again at once'] as const)(
   'a process that was overtaken reports what was written meanwhile, and nothing else, and %s',
   async (goesOn) => {
-    const { file, story, replica, problems, heard, hangBus, end } = await follow();
+    const { story, replica, problems, heard, overtake, writeNewest, hangBus, end } = await follow();
     const answer = hangBus();
-    const other = lockFile(`${file.path}.other`);
-    renameSync(`${file.path}.other`, `${file.path}.lock`);
+    const giveBack = overtake();
     await expect.poll(() => replica.advancing).toBe(false);
     expect(problems).toMatchObject([
       { code: 'CERTBUS_REPLICA_FAILED', message: expect.stringMatching(/^The lock of .* was removed/) },
     ]);
     await story.say(obtained('certificate2', ['b.test']));
-    const [commit, checkpoint] = [story.commits.at(-1), story.checkpoints.at(-1)];
-    if (!commit || !checkpoint) throw new TypeError('the story has commits');
-    const { database } = openToWrite({ ...file, busId: story.busId }, 'another process');
-    createWriter(database, { busId: story.busId, role: file.role })({ kind: 'apply', commits: [commit], checkpoint });
-    database.close();
-    if (goesOn === 'takes over again at once') other?.[Symbol.dispose]();
+    writeNewest();
+    if (goesOn === 'takes over again at once') giveBack();
     answer();
     await expect.poll(() => heard).toEqual(['certificate2', goesOn === 'reads along' ? 'watching' : 'contact']);
     if (goesOn === 'reads along') {
       await story.say(obtained('certificate3', ['c.test']));
-      other?.[Symbol.dispose]();
+      giveBack();
       await expect.poll(() => heard.slice(2)).toEqual(['certificate3', 'contact']);
     }
     await end();
   },
 );
+
+test('what another process writes before this one has reported its own last commit is reported as well', async () => {
+  const { story, replica, heard, meanwhile, overtake, writeNewest, end } = await follow();
+  meanwhile.push(async () => {
+    const giveBack = overtake();
+    onTestFinished(giveBack);
+    await expect.poll(() => replica.advancing).toBe(false);
+    await story.say(obtained('certificate3', ['c.test']));
+    writeNewest();
+  });
+  await story.say(obtained('certificate2', ['b.test']));
+  await expect.poll(() => heard).toEqual(['certificate2', 'certificate3', 'watching']);
+  await end();
+});

@@ -26,7 +26,7 @@ export type Order =
 /** What following meets, in the order in which it does. Following waits for `go-on` behind `moved` and `rebuilt`. */
 export type Notice =
   | { readonly notice: 'contact'; readonly live: boolean }
-  | { readonly notice: 'moved'; readonly changes: readonly Change[] }
+  | { readonly notice: 'moved'; readonly changes: readonly Change[]; readonly reached: number }
   | { readonly notice: 'rebuilt' }
   | { readonly notice: 'failed'; readonly error: WireError };
 

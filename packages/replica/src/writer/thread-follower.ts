@@ -40,7 +40,7 @@ export function createThreadFollower({ replica, send }: ThreadFollowerOptions): 
 
   const listener: AdvanceListener = {
     contact: ({ live }) => send({ notice: 'contact', live }),
-    moved: (changes) => sendAndWait({ notice: 'moved', changes }),
+    moved: (changes, reached) => sendAndWait({ notice: 'moved', changes, reached }),
     rebuilt: () => sendAndWait({ notice: 'rebuilt' }),
     failed: (error) => send({ notice: 'failed', error: toWire(error) }),
   };

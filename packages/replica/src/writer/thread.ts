@@ -90,7 +90,7 @@ function createNoticeReader(listener: AdvanceListener, goOn: () => void): (notic
       case 'contact':
         return listener.contact(notice);
       case 'moved':
-        return hear(listener.moved(notice.changes));
+        return hear(listener.moved(notice.changes, notice.reached));
       case 'rebuilt':
         return hear(listener.rebuilt());
       case 'failed':
