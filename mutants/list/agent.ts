@@ -141,8 +141,8 @@ export const agent: readonly Mutant[] = [
   {
     fault: 'what a pass that failed has put counts as shown',
     file: `${RECONCILE}/pass.ts`,
-    find: 'for (const { certificateId } of put) options.unseen.add(certificateId);',
-    replace: '',
+    find: 'options.unseen.keep(new Set([...unseen, ...put.map(({ certificateId }) => certificateId)]));',
+    replace: 'options.unseen.keep(unseen);',
     noticedBy: [{ file: `${RECONCILE}/pass.test.ts`, only: 'is looked at by the next one' }],
   },
   {

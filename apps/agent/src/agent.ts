@@ -10,6 +10,7 @@ import type { ResolvedConfiguration } from './configuration/read-configuration.t
 import { openPauses } from './pauses.ts';
 import { PASS_TIMEOUT_MS, RECONCILE_EVERY_MS, windowOf } from './reconcile/schedule.ts';
 import { createTurns } from './reconcile/turns.ts';
+import { openUnseen } from './reconcile/unseen.ts';
 import { startWorker, type TargetStatus, type Worker } from './reconcile/worker.ts';
 import { type Alarms, createAlarms } from './reporting/alarms.ts';
 import { type AgentHealth, agentHealth, createWantedCount, isCheckInDue, targetHealth } from './reporting/health.ts';
@@ -173,6 +174,7 @@ export async function startAgent(
     if (waiting.size === 0) markStarted();
   }
   for (const { settings, target } of targets) {
+    const turns = join(stateDirectory, 'turns', target.name);
     const worker = startWorker({
       target,
       window: windowOf(settings),
@@ -183,7 +185,8 @@ export async function startAgent(
       intervalMs: reconcileEveryMs,
       timeoutMs: PASS_TIMEOUT_MS,
       onStatus: take,
-      takeTurn: createTurns(join(stateDirectory, 'turns', target.name)),
+      takeTurn: createTurns(turns),
+      unseen: openUnseen(join(turns, 'unseen')),
     });
     workers.push(worker);
   }

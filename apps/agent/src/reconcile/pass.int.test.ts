@@ -12,6 +12,7 @@ import { createSite, type Site } from '../agent.builders.ts';
 import type { Change, Target } from '../targets/target.ts';
 import { settled, shown } from '../targets/tls.builders.ts';
 import { type Knowledge, runPass } from './pass.ts';
+import { openUnseen } from './unseen.ts';
 
 /** A balancer that shows the files of a folder, except for the names that it is stuck at, for a number of questions. */
 async function startBalancer(folder: string) {
@@ -27,8 +28,10 @@ async function startBalancer(folder: string) {
     left.set(file, questions - 1);
     return questions > 0 ? stuck.get(file) : undefined;
   }
+  const asked: string[] = [];
   const server = createServer({
     SNICallback: (name, done) => {
+      asked.push(name);
       try {
         done(null, stuckAt(fileOf(name)) ?? read(name));
       } catch (error) {
@@ -43,6 +46,7 @@ async function startBalancer(folder: string) {
   const { port } = server.address() as AddressInfo;
   return {
     port,
+    asked,
     target: { type: 'files', folder, layout: 'combined', address: `127.0.0.1:${port}` },
     stickTo(name: string, questions = Number.POSITIVE_INFINITY) {
       stuck.set(fileOf(name), read(name));
@@ -90,6 +94,26 @@ test('what is not shown is put back, with an alarm, and the others go on', async
   expect(serialIn(site, '_.wild.test')).toBe(wild.serialNumber);
   const alarm = `Target "files" took certificate ${stuck.certificateId} (stuck.test) and shows another certificate.`;
   expect(site.lines.join('\n')).toContain(alarm);
+});
+
+test('what an agent put and had not seen when it was killed is asked for by the next start, and nothing else is', async () => {
+  const site = await createSite();
+  const { certificateId } = await site.bus.issue(['a.test']);
+  await site.bus.issue(['b.test']);
+  const { target, asked } = await startBalancer(join(site.folder, 'certs'));
+  const askedByStart = async () => {
+    asked.length = 0;
+    const agent = await site.start([target]);
+    await agent.started;
+    await agent.stop();
+    return [...asked].sort();
+  };
+  expect(await askedByStart()).toEqual(['a.test', 'b.test']);
+  expect(await askedByStart()).toEqual([]);
+  const noted = join(site.folder, 'state', 'turns', 'files', 'unseen');
+  writeFileSync(noted, `${certificateId}\n`);
+  expect(await askedByStart()).toEqual(['a.test']);
+  expect(existsSync(noted)).toBe(false);
 });
 
 test('a program that looks at the files by itself has time to, and shows what was renewed', async () => {
@@ -171,7 +195,7 @@ async function passesOver(
     close: async () => {},
   };
   const { signal } = new AbortController();
-  const unseen = new Set<string>();
+  const unseen = openUnseen();
   const pass = (since?: { knowledge: Knowledge; ids: ReadonlySet<string> }) =>
     runPass({ target, source, selection: {}, now: () => clock.now, defaultName: undefined, unseen, signal }, since);
   return { source, clock, pass };

@@ -1,9 +1,13 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { MaterialEvents, MaterialSource } from '@certbus/client/material';
-import { expect, test } from 'vitest';
+import { temporaryFolder } from 'certbus-services';
+import { expect, onTestFinished, test } from 'vitest';
 import { AgentError } from '../errors.ts';
 import { createWanted, type TestWanted } from '../targets/target.builders.ts';
 import type { Target } from '../targets/target.ts';
 import { type Knowledge, type PassOptions, runPass } from './pass.ts';
+import { openUnseen, type Unseen } from './unseen.ts';
 
 const NOW = new Date();
 const refusal = new AgentError('CERTBUS_AGENT_TARGET_REFUSED', 'no');
@@ -12,7 +16,13 @@ const NEXT_YEAR = new Date(NOW.getTime() + 365 * 86_400_000);
 const codeOf = (error: Error) => ('code' in error ? error.code : error.message);
 
 /** A target that holds what it is given and shows what it likes, and a bus that says what a test likes. */
-function start({ defaultName }: { readonly defaultName?: string } = {}) {
+function start({
+  defaultName,
+  unseen = openUnseen(),
+}: {
+  readonly defaultName?: string;
+  readonly unseen?: Unseen;
+} = {}) {
   const onBus = new Map<string, TestWanted>();
   const unread = new Set<string>();
   const held = new Map<string, string>();
@@ -82,7 +92,7 @@ function start({ defaultName }: { readonly defaultName?: string } = {}) {
   };
   const { signal } = new AbortController();
   let now = NOW;
-  const options = { target, source, selection: {}, defaultName, unseen: new Set<string>(), now: () => now, signal };
+  const options = { target, source, selection: {}, defaultName, unseen, now: () => now, signal };
   let knowledge: Knowledge | undefined;
   return {
     ...{ onBus, unread, held, hidden, refuses, outdated, puts, looks, away, defaults, meanwhile },
@@ -93,6 +103,10 @@ function start({ defaultName }: { readonly defaultName?: string } = {}) {
       knowledge = await runPass(options, knowledge && { knowledge, ids: ids.length > 0 ? new Set(ids) : undefined });
       const standings = [...knowledge.standings].map(([id, { problem }]) => [id, problem && codeOf(problem)]);
       return Object.fromEntries(standings);
+    },
+    /** The agent ends, and another one begins. */
+    restart() {
+      knowledge = undefined;
     },
     wait(ms: number) {
       now = new Date(now.getTime() + ms);
@@ -219,3 +233,43 @@ test.each(['apply', 'served'] as const)(
     expect(looks).toEqual([]);
   },
 );
+
+test.each(['is killed before it looks', 'has looked in vain'])(
+  'what was put by an agent that %s is looked at by the one that is started next',
+  async (how) => {
+    const { path, remove } = temporaryFolder();
+    onTestFinished(remove);
+    const file = join(path, 'unseen');
+    const { onBus, hidden, puts, looks, away, pass, restart, wait } = start({
+      unseen: { ids: () => openUnseen(file).ids(), keep: (ids) => openUnseen(file).keep(ids) },
+    });
+    for (const id of ['a', 'b']) onBus.set(id, await createWanted(id, [`${id}.test`]));
+    hidden.add('a');
+    if (how === 'is killed before it looks') {
+      away.add('served');
+      await expect(pass()).rejects.toThrow();
+    } else expect(await pass()).toEqual({ a: 'CERTBUS_AGENT_NOT_SERVED', b: undefined });
+    restart();
+    expect(await pass()).toEqual({ a: 'CERTBUS_AGENT_NOT_SERVED', b: undefined });
+    expect(puts).toEqual(['a', 'b']);
+    // It is offered again after a while, however often something else changes meanwhile.
+    wait(200_000);
+    expect(await pass('b')).toMatchObject({ a: 'CERTBUS_AGENT_NOT_SERVED' });
+    wait(200_000);
+    hidden.clear();
+    expect(await pass()).toEqual({ a: undefined, b: undefined });
+    expect(puts).toEqual(['a', 'b', 'a']);
+    restart();
+    looks.length = 0;
+    expect(await pass()).toEqual({ a: undefined, b: undefined });
+    expect([looks, existsSync(file)]).toEqual([[], false]);
+  },
+);
+
+test('what cannot be noted on a full disk is looked at all the same', () => {
+  const unseen = openUnseen('/proc/certbus/unseen');
+  unseen.keep(new Set(['a']));
+  expect(unseen.ids()).toEqual(new Set(['a']));
+  unseen.keep(new Set());
+  expect(unseen.ids()).toEqual(new Set());
+});

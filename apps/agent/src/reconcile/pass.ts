@@ -14,17 +14,15 @@ import {
   sortUndesired,
   type Undesired,
 } from './desired.ts';
+import type { Unseen } from './unseen.ts';
 
 /** What a pass is about. */
 export interface PassOptions extends DesiredOptions {
   readonly target: Target;
   /** The name whose certificate is the default one. */
   readonly defaultName: string | undefined;
-  /**
-   * Ids of certificates that were put and not seen at the target yet, since the pass ended before that. It is kept from pass to pass, also over one that
-   * failed.
-   */
-  readonly unseen: Set<string>;
+  /** Certificates that were put and not seen at the target yet: it is kept from pass to pass, also over one that failed, and over a start. */
+  readonly unseen: Unseen;
   readonly signal: AbortSignal;
 }
 
@@ -153,6 +151,10 @@ const notServed = (name: string, { certificateId, names }: Leaf, shown: string |
 const isUnserved = (problem: Error | undefined): boolean =>
   problem instanceof AgentError && problem.code === 'CERTBUS_AGENT_NOT_SERVED';
 
+/** Ids of what a target took and does not show: the next start looks at it again, which has no other way to know. */
+const unservedIn = (standings: Knowledge['standings']): Set<string> =>
+  new Set([...standings].flatMap(([id, { problem }]) => (isUnserved(problem) ? [id] : [])));
+
 const wantedOf = (
   { source }: PassOptions,
   desired: ReadonlyMap<string, Wanted>,
@@ -274,16 +276,21 @@ async function defaultOf(
   return chooseDefault(source, defaultName, { desired, held });
 }
 
-/** Changes a target, sees whether it shows the change, and notes what it holds then. */
+/**
+ * Changes a target, sees whether it shows the change, and notes what it holds then. Resolves with the ids of what was put by a pass before, and is still to
+ * be looked at.
+ */
 async function change(
   options: PassOptions,
   { put, remove, problems, refusals }: Plan,
   knowledge: Knowledge & { readonly wantedDefault: string | undefined },
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
   const { target, now, signal } = options;
   const { desired, held, outdated, wantedDefault: defaultId } = knowledge;
   const { put: noted, opened } = noting(put, options);
-  for (const { certificateId } of put) options.unseen.add(certificateId);
+  const unseen = options.unseen.ids();
+  // Before anything is put: what a kill keeps from being looked at is looked at by the next start.
+  if (put.length > 0) options.unseen.keep(new Set([...unseen, ...put.map(({ certificateId }) => certificateId)]));
   const wanted = new Map([...desired, ...noted.map((each) => [each.certificateId, each] as const)]);
   const { refused } = await target.apply({ put: noted, remove, defaultId, ...wantedOf(options, wanted) }, signal);
   const placed = [...opened.values()].filter(({ certificateId }) => !refused.has(certificateId));
@@ -309,22 +316,24 @@ async function change(
     const leafHash = back.has(id) ? before.get(id) : undefined;
     if (leafHash) held.set(id, leafHash);
   }
-  for (const { certificateId } of put) options.unseen.delete(certificateId);
+  for (const { certificateId } of put) unseen.delete(certificateId);
+  return unseen;
 }
 
-/** Looks at what a pass before put and did not see, since it failed: what is not shown is offered again after a while. */
+/** Looks at what a pass before put and did not see, since it failed or its process ended: what is not shown is offered again after a while. */
 async function lookAtUnseen(
   options: PassOptions,
   { problems, refusals }: Pick<Plan, 'problems' | 'refusals'>,
-  { desired, held }: Pick<Knowledge, 'desired' | 'held'>,
+  { desired, held, standings, unseen }: Omit<Knowledge, 'defaultId'> & { readonly unseen: ReadonlySet<string> },
 ): Promise<void> {
-  const { unseen, now } = options;
+  const { now } = options;
   const leaves = [...unseen].flatMap((certificateId): Leaf[] => {
+    // It was looked at, and is a problem of this process already.
+    if (isUnserved(standings.get(certificateId)?.problem)) return [];
     const [wanted, leafHash] = [desired.get(certificateId), held.get(certificateId)];
     return wanted && leafHash !== undefined ? [{ certificateId, names: wanted.names, leafHash }] : [];
   });
   const unserved = await verify(options, leaves);
-  unseen.clear();
   for (const { certificateId: id, leafHash } of leaves) {
     const problem = unserved.get(id);
     if (!problem) continue;
@@ -401,11 +410,12 @@ export async function runPass(
   const wantedDefault = await defaultOf(options, knowledge, remove);
   for (const id of ids) knowledge.unread.delete(id);
   for (const id of unread) knowledge.unread.add(id);
+  let unseen: ReadonlySet<string> = options.unseen.ids();
   if (put.length + remove.length > 0 || knowledge.defaultId !== wantedDefault || !isInEffect) {
-    await change(options, planned, { ...knowledge, wantedDefault });
+    unseen = await change(options, planned, { ...knowledge, wantedDefault });
     knowledge.defaultId = wantedDefault;
   }
-  await lookAtUnseen(options, planned, { desired, held });
+  await lookAtUnseen(options, planned, { ...knowledge, unseen });
   await dropOver(options, planned, { desired, held, isInEffect: isInEffect && !since?.ids });
   // A change can meet certificates that did not change themselves.
   for (const id of new Set([...ids, ...problems.keys()])) {
@@ -419,5 +429,6 @@ export async function runPass(
     const standing = { names, leafHash: held.get(id), notAfter, problem: problems.get(id) };
     standings.set(id, refusal ? { ...standing, refusal } : standing);
   }
+  options.unseen.keep(unservedIn(standings));
   return knowledge;
 }

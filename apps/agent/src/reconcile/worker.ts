@@ -4,6 +4,7 @@ import type { Target, Watcher } from '../targets/target.ts';
 import { type Knowledge, type PassOptions, removalProblem, runPass, type Standing } from './pass.ts';
 import { offsetOf, type Window, waitFor } from './schedule.ts';
 import type { Turn } from './turns.ts';
+import { openUnseen, type Unseen } from './unseen.ts';
 
 /** How often a target was compared since the start, by how that ended: all is as it should be, in part, or not at all. */
 export interface Passes {
@@ -43,6 +44,8 @@ export interface WorkerOptions {
   readonly onStatus: (status: TargetStatus) => void;
   /** Waits until no other process changes the target; default: there is none. */
   readonly takeTurn?: (signal: AbortSignal) => Promise<Turn>;
+  /** Certificates that were put and not seen yet; default: those of this process. */
+  readonly unseen?: Unseen;
 }
 
 /** What keeps a target up to date. */
@@ -96,9 +99,8 @@ function createSleeper(signal: AbortSignal) {
 type Since = Parameters<typeof runPass>[1];
 
 /** Runs passes, each given up after a time; while one that was given up has not ended, no other begins: two would write over each other. */
-function createRunner({ target, pass, timeoutMs, takeTurn }: WorkerOptions, stop: AbortSignal) {
+function createRunner({ target, pass, timeoutMs, takeTurn, unseen = openUnseen() }: WorkerOptions, stop: AbortSignal) {
   let hung: Promise<unknown> | undefined;
-  const unseen = new Set<string>();
 
   async function runInTurn(since: Since, signal: AbortSignal): Promise<Knowledge> {
     const turn = await takeTurn?.(signal);
