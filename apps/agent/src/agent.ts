@@ -1,6 +1,4 @@
 /** An agent: follows a bus, and feeds balancers with its certificates. */
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { CheckIn, MaterialSource } from '@certbus/client/material';
 import { catchUp, openCertificates } from './certificates.ts';
@@ -8,6 +6,7 @@ import { startHttp01 } from './challenges/http-01.ts';
 import { startTlsAlpn01 } from './challenges/tls-alpn-01.ts';
 import type { ResolvedConfiguration } from './configuration/read-configuration.ts';
 import { openPauses } from './pauses.ts';
+import { machineName } from './reconcile/machine.ts';
 import { PASS_TIMEOUT_MS, RECONCILE_EVERY_MS, windowOf } from './reconcile/schedule.ts';
 import { createTurns } from './reconcile/turns.ts';
 import { openUnseen } from './reconcile/unseen.ts';
@@ -55,15 +54,6 @@ export interface Agent extends Served {
 
 /** How long a target may fail before a person is needed. */
 const BEHIND_AFTER_MS = 600_000;
-
-/** What distinguishes this machine from its neighbours. */
-function machineId(): string {
-  try {
-    return readFileSync('/etc/machine-id', 'utf8').trim() || hostname();
-  } catch {
-    return hostname();
-  }
-}
 
 /** The check-ins of a configuration, which also vouch for the targets. */
 function checkInOf({ checkIn }: ResolvedConfiguration, isInOrder: () => boolean): CheckIn | undefined {
@@ -178,7 +168,7 @@ export async function startAgent(
     const worker = startWorker({
       target,
       window: windowOf(settings),
-      machine: machineId(),
+      machine: machineName(),
       pass: { source, selection: settings.certificates ?? {}, defaultName: settings.default, now },
       position: () => source.health().position,
       isPaused: () => pauses.has(target.name),

@@ -1,4 +1,8 @@
-import { expect, test } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from 'certbus-services';
+import { expect, onTestFinished, test } from 'vitest';
+import { machineName } from './machine.ts';
 import { longestSilenceMs, offsetOf, waitFor } from './schedule.ts';
 
 const window = { windowMs: 60_000, spreadMs: 60_000 };
@@ -42,4 +46,18 @@ test('an agent is silent for as long as a rest, a pass and the window of the tar
   const files = (name: string, windowMs: number) => ({ type: 'files', name, folder: `/${name}`, windowMs }) as const;
   expect(longestSilenceMs([files('daily', 86_400_000), files('hourly', 3_600_000)])).toBe(3_960_000);
   expect(longestSilenceMs([{ type: 'files', name: 'one', folder: '/one' }])).toBe(360_000);
+});
+
+test('copies of one machine, with the id of the original, have an instant each, and each the same one at every start', () => {
+  const { path, remove } = temporaryFolder();
+  onTestFinished(remove);
+  const idFile = join(path, 'machine-id');
+  const instantOf = (host: string) =>
+    offsetOf({ machine: machineName({ idFile, host }), target: 'nginx' }, { windowMs: 60_000, spreadMs: 60_000 });
+  const hosts = ['edge-1', 'edge-2', 'edge-3'];
+  const without = hosts.map(instantOf);
+  writeFileSync(idFile, '6fb3dcd6a8f04e0b8a7f5e0e2c1d9b4a\n');
+  const copies = hosts.map(instantOf);
+  expect(new Set([...without, ...copies]).size).toBe(6);
+  expect(hosts.map(instantOf)).toEqual(copies);
 });

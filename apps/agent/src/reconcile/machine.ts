@@ -1,0 +1,20 @@
+/** What distinguishes this machine from its neighbours. */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+/** The machine's id, where it has one: not that of an image that never got its own (machine-id(5)). */
+function idIn(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * Names this machine among others, the same at every start. By its name as well as by its id: a copy of a virtual machine, or of an image of a container,
+ * often has the id of the original.
+ */
+export function machineName({ idFile = '/etc/machine-id', host = hostname() } = {}): string {
+  return `${idIn(idFile)} ${host}`;
+}
