@@ -60,12 +60,21 @@ const CommandSchema = v.strictObject({
   timeoutMs: v.optional(v.pipe(milliseconds, v.minValue(1, 'must be 1 at least'))),
 });
 
+/** Lists without an entry would take every certificate from a balancer: more often the mistake of what wrote them than meant. */
+const selection = v.pipe(
+  v.strictObject({ ids: v.optional(v.array(text)), names: v.optional(v.array(name)) }),
+  v.check(
+    ({ ids, names }) => (ids ?? names) === undefined || (ids ?? []).length + (names ?? []).length > 0,
+    'must have a name or an id: nothing at all would remove every certificate from the target. Leave "certificates" out for all of the bus, or take the target out',
+  ),
+);
+
 /** What every target has. */
 const common = {
   name: v.optional(
     v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, 'must be letters, digits, dots and dashes')),
   ),
-  certificates: v.optional(v.strictObject({ ids: v.optional(v.array(text)), names: v.optional(v.array(name)) })),
+  certificates: v.optional(selection),
   default: v.optional(name),
   windowMs: v.optional(milliseconds),
   spreadMs: v.optional(milliseconds),

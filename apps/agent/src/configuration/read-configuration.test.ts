@@ -51,3 +51,16 @@ test.each([
 ])('the archive %s is taken from the folder of the configuration, wherever a command is run', (written, archive) => {
   expect(parse([files('one', '/x')], { archive: written })).toMatchObject({ archive });
 });
+
+test.each([{ names: [] }, { ids: [] }, { ids: [], names: [] }])(
+  'a target that would lose every certificate by the empty list of %j is refused',
+  (certificates) => {
+    expect(() => parse([{ ...files('one', '/x'), certificates }])).toThrow(
+      /targets\.0\.certificates: must have a name or an id: nothing at all would remove every certificate/,
+    );
+  },
+);
+
+test.each([{}, { ids: [], names: ['a.test'] }, { ids: ['one'], names: [] }])('a target takes %j', (certificates) => {
+  expect(parse([{ ...files('one', '/x'), certificates }]).targets).toMatchObject([{ certificates }]);
+});
