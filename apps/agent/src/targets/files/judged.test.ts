@@ -1,6 +1,15 @@
 /** What a kill leaves before a test has judged it, and what a balancer goes on reading that took no reload. */
 import { X509Certificate } from 'node:crypto';
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
@@ -97,3 +106,19 @@ test('a map is written again where another certificate ranks first by now, and o
   await bring(target, [two, one]);
   expect(map().replaceAll(/\d{8}/g, '')).toBe(before.replaceAll(/\d{8}/g, ''));
 });
+
+test.each(['leads "current" back to an earlier version', 'removes "current"'])(
+  'a folder whose newest version is good takes changes also where somebody %s',
+  async (what) => {
+    const { folder, script, settings } = await createPlace();
+    const files = { ...settings, test: script('good', 'true') };
+    const [a, b] = [await createWanted('a', ['a.test']), await createWanted('b', ['b.test'])];
+    await bring(createFilesTarget(files), [a]);
+    if (what !== 'removes "current"') await bring(createFilesTarget(files), [a, b]);
+    unlinkSync(join(folder, 'current'));
+    if (what !== 'removes "current"') symlinkSync('.versions/00000001', join(folder, 'current'));
+    await bring(createFilesTarget(files), [a, b]);
+    expect(serialOf(folder, 'current', 'b.test.pem')).toBe(b.serialNumber);
+    expect(await bring(createFilesTarget(files), [a, b])).toMatchObject({ isInEffect: true });
+  },
+);

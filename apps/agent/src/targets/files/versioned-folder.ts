@@ -134,7 +134,8 @@ export function openVersionedFolder(
       // What a killed agent left, among it a whole version that was never shown.
       await removeVersions([before, before - 1, settled]);
       await removeUnfinished(folder);
-      const version = before + 1;
+      // Behind the settled one as well: somebody can have led "current" back to an earlier version, or removed it.
+      const version = Math.max(before, settled) + 1;
       const building = unfinishedName(pathOf(version));
       await makeOwnFolder(building, access);
       const manifest = await writeAll(building, next, { access, form, shownAs: shownAs(version) });
