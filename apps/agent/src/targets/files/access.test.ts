@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
@@ -132,6 +132,36 @@ test.each(['swap', 'replace'])('with %s a key is read by owner and group alone, 
       expect([stats.uid, stats.gid, stats.mode & 0o777], name).toEqual([0, 4321, 0o751]);
   }
 });
+
+test.runIf(isRoot).each(['swap', 'replace'])(
+  'with %s a group that is named later, or another one, gets into every folder of the agent, and no folder of others changes',
+  async (replaceBy) => {
+    const site = await createSite();
+    await site.bus.issue(['a.test']);
+    const [made, given] = [join(site.folder, 'made'), join(site.folder, 'given')];
+    mkdirSync(given, { mode: 0o710 });
+    chownSync(given, 0, 77);
+    const bring = async (own: Readonly<Record<string, string>>) => {
+      const target = (folder: string) => ({ type: 'files', name: basename(folder), folder, replaceBy, ...own });
+      const agent = await site.start([target(made), target(given)]);
+      await agent.started;
+      expect(agent.status().targets.map(({ error }) => error)).toEqual([null, null]);
+      await agent.stop();
+    };
+    const place = replaceBy === 'swap' ? 'current/a.test' : 'a.test';
+    const accessOf = (...path: string[]) => {
+      const { mode, gid } = lstatSync(join(...path));
+      return `${(mode & 0o777).toString(8)} ${gid}`;
+    };
+    await bring({});
+    expect([accessOf(made), accessOf(made, place)]).toEqual(['700 0', '700 0']);
+    await bring({ group: '4321' });
+    expect([accessOf(made), accessOf(made, place)]).toEqual(['750 4321', '750 4321']);
+    await bring({ owner: '1234', group: '5432' });
+    expect(accessOf(made, place)).toBe('751 5432');
+    expect([accessOf(given), accessOf(given, place)]).toEqual(['710 77', '751 5432']);
+  },
+);
 
 const isOpen = (folder: string) => chmodSync(folder, 0o777);
 const isOfOwner = (folder: string) => chownSync(folder, 1234, 1234);

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { sha256 } from '@certbus/events';
 import { together } from '../together.ts';
 import type { Access } from './access.ts';
-import { flushFolder, makeOwnFolder, writeDurably } from './durable.ts';
+import { flushFolder, letIn, makeOwnFolder, writeDurably } from './durable.ts';
 import type { CertificateFile } from './layouts.ts';
 import {
   createManifestReader,
@@ -116,7 +116,10 @@ export async function writeAll(
   const folders = new Set<string>([folder]);
   const write = async ({ path, content, isSecret }: CertificateFile) => {
     const full = join(folder, path);
-    if (!folders.has(dirname(full))) await makeOwnFolder(dirname(full), access);
+    if (!folders.has(dirname(full))) {
+      await makeOwnFolder(dirname(full), access);
+      await letIn(dirname(full), access, { isOwn: true });
+    }
     folders.add(dirname(full));
     await before(path);
     await writeDurably(full, content, { access, isSecret });

@@ -33,19 +33,38 @@ const openFolder = (path: string): Promise<FileHandle> =>
 /** Those who are not in the group can pass through a folder of another owner's files, and not list it. */
 const PASS = 0o001;
 
+const modeOf = ({ uid, folderMode }: Access): number =>
+  uid === undefined || uid === process.geteuid?.() ? folderMode : folderMode | PASS;
+
 /**
  * Gives a folder its group and mode. Its owner stays the agent: an owner could put a link in the place of a file, and so lead the writes of an agent
  * that runs as root.
  */
-export async function shareFolder(path: string, { uid, gid, folderMode }: Access): Promise<void> {
+export async function shareFolder(path: string, access: Access): Promise<void> {
+  const { gid } = access;
   const folder = await openFolder(path);
   try {
     // -1 leaves it as it is (chown(2)).
     if (gid !== undefined) await folder.chown(-1, gid);
-    await folder.chmod(uid === undefined || uid === process.geteuid?.() ? folderMode : folderMode | PASS);
+    await folder.chmod(modeOf(access));
   } finally {
     await folder.close();
   }
+}
+
+/** Who has access to a folder besides its owner. */
+const OTHERS = 0o077;
+
+/**
+ * Lets owner and group of the files into a folder of this user, as where they were named after it was made.
+ *
+ * @param isOwn whether the agent made it. Another one to which somebody gave access stays as it is.
+ */
+export async function letIn(path: string, access: Access, { isOwn }: { readonly isOwn: boolean }): Promise<void> {
+  const { uid, gid, mode } = await lstat(path);
+  const isShut = (modeOf(access) & ~mode) !== 0 || (access.gid !== undefined && access.gid !== gid);
+  if (!isShut || uid !== process.geteuid?.()) return;
+  if (isOwn || (mode & OTHERS) === 0) await shareFolder(path, access);
 }
 
 const isThere = async (path: string): Promise<boolean> => (await lstat(path).catch(() => undefined)) !== undefined;
@@ -70,8 +89,8 @@ export async function makeFolder(path: string, access: Access): Promise<void> {
 }
 
 /**
- * Makes a folder below that of a target. One that is there stays as it is. Rejects `CERTBUS_AGENT_TARGET_FAILED` where a link has its name, or a folder
- * that another user can write to.
+ * Makes a folder below that of a target. One that is there stays as it is, see {@link letIn}. Rejects `CERTBUS_AGENT_TARGET_FAILED` where a link has its
+ * name, or a folder that another user can write to.
  */
 export async function makeOwnFolder(path: string, access: Access): Promise<void> {
   const stats = await lstat(path).catch(() => undefined);

@@ -10,7 +10,15 @@ import {
   remember,
   writeAll,
 } from './certificate-folder.ts';
-import { flushFolder, makeFolder, makeOwnFolder, removeFolder, removeUnfinished, unfinishedName } from './durable.ts';
+import {
+  flushFolder,
+  letIn,
+  makeFolder,
+  makeOwnFolder,
+  removeFolder,
+  removeUnfinished,
+  unfinishedName,
+} from './durable.ts';
 import { inForm, MANIFEST, readManifest } from './manifest.ts';
 import { checkPlace } from './own-place.ts';
 
@@ -58,6 +66,7 @@ export function openFolderInPlace(path: string, { access, form, isJudged }: Fold
     async write(next) {
       checkPlace(path);
       await makeFolder(path, access);
+      await letIn(path, access, { isOwn: false });
       const last = await listed();
       const files = pathsOf(last);
       if (isJudged) await openBefore();

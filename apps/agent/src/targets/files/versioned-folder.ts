@@ -13,6 +13,7 @@ import {
 import {
   flushFolder,
   isUnfinished,
+  letIn,
   makeFolder,
   makeOwnFolder,
   pointLink,
@@ -129,6 +130,7 @@ export function openVersionedFolder(
         // The group may be another one since it was made.
         await shareFolder(each, access);
       }
+      await letIn(folder, access, { isOwn: false });
       const before = await versionAt(path);
       const settled = await openSettled(before);
       // What a killed agent left, among it a whole version that was never shown.
