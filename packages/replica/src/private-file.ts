@@ -8,6 +8,7 @@ import {
   openSync,
   readFileSync,
   readlinkSync,
+  realpathSync,
   type Stats,
   statSync,
 } from 'node:fs';
@@ -196,16 +197,21 @@ function openToWriters({ path, stats }: Node, user: User): Exposure | undefined 
   };
 }
 
+/** How nodes are judged. */
+interface ExamineOptions {
+  readonly isSecret: boolean;
+  readonly user?: User | undefined;
+  /** Real path of a folder that others may write to. */
+  readonly shared?: string | undefined;
+}
+
 /** Judges nodes from the root folder down, for the user who uses the file; the last is the file. */
-function examine(
-  nodes: readonly Node[],
-  { isSecret, user = thisUser() }: { readonly isSecret: boolean; readonly user?: User | undefined },
-): FileExamination {
+function examine(nodes: readonly Node[], { isSecret, user = thisUser(), shared }: ExamineOptions): FileExamination {
   const accepted: Exposure[] = [];
   if (!user) return { refused: undefined, accepted };
   for (const [index, node] of nodes.entries()) {
     const judgeMode = isSecret && index === nodes.length - 1 ? openToReaders : openToWriters;
-    const exposure = ownedByOther(node, user) ?? judgeMode(node, user);
+    const exposure = ownedByOther(node, user) ?? (node.path === shared ? undefined : judgeMode(node, user));
     if (!exposure) continue;
     if (!isOnReadOnlyMount(node.path)) return { refused: exposure, accepted };
     accepted.push(exposure);
@@ -218,9 +224,15 @@ function examine(
  * else can write to them, unless a folder has the sticky bit, or the group has no other member. A secret that belongs to this user is
  * for this user only (0600 or stricter); one that root owns can be for a group of this process (0640). A read-only mount excuses
  * everything, since its modes cannot be changed: Kubernetes, Docker and systemd mount secrets so. Throws as `lstat` does.
+ *
+ * @param options.shared a folder on the way that others may write to, since whoever runs this trusts them: a volume of a pod.
  */
-export function examineFile(path: string, { isSecret = false }: { readonly isSecret?: boolean } = {}): FileExamination {
-  return thisUser() ? examine(nodesOf(path), { isSecret }) : { refused: undefined, accepted: [] };
+export function examineFile(
+  path: string,
+  { isSecret = false, shared }: { readonly isSecret?: boolean; readonly shared?: string | undefined } = {},
+): FileExamination {
+  if (!thisUser()) return { refused: undefined, accepted: [] };
+  return examine(nodesOf(path), { isSecret, shared: shared === undefined ? undefined : realpathSync(shared) });
 }
 
 /**

@@ -1,4 +1,5 @@
 /** What `agent.json` may say. */
+import { relative } from 'node:path/posix';
 import { normalizeName } from '@certbus/events';
 import * as v from 'valibot';
 
@@ -83,6 +84,8 @@ const common = {
 /** Where a target's files are, and who may read them. */
 const files = {
   folder: path,
+  /** A folder above it that others may write to: a volume of a pod. */
+  sharedVolume: v.optional(path),
   owner: v.optional(text),
   group: v.optional(text),
   mode: v.optional(
@@ -137,11 +140,19 @@ const NginxFilesTargetSchema = v.strictObject({
   address: v.optional(address),
 });
 
+/** Whether a folder is below another one, and not that itself: anyone who can write there could put another one in the place of its files. */
+const isBelow = (folder: string, above: string): boolean => /^(?!\.\.(?:\/|$))./.test(relative(above, folder));
+
 const TargetSchema = v.pipe(
   v.variant('type', [FilesTargetSchema, HaproxyTargetSchema, NginxTargetSchema, NginxFilesTargetSchema]),
   v.check(
     (target) => target.type !== 'files' || (target.layout === 'pkcs12') === (target.passwordFile !== undefined),
     'the layout pkcs12 needs a "passwordFile", and no other has one',
+  ),
+  v.check(
+    (target) =>
+      !('sharedVolume' in target) || target.sharedVolume === undefined || isBelow(target.folder, target.sharedVolume),
+    '"folder" must be a folder below "sharedVolume", and not that volume itself: the agent makes it, and nobody else can write to it',
   ),
 );
 

@@ -64,3 +64,19 @@ test.each([{ names: [] }, { ids: [] }, { ids: [], names: [] }])(
 test.each([{}, { ids: [], names: ['a.test'] }, { ids: ['one'], names: [] }])('a target takes %j', (certificates) => {
   expect(parse([{ ...files('one', '/x'), certificates }]).targets).toMatchObject([{ certificates }]);
 });
+
+test.each(['/certs', '/certs/', '/certs/x/..', '/certs/a/b', '/other', '/cert'])(
+  'a target that is not below the volume %s is refused',
+  (sharedVolume) => {
+    const folder = sharedVolume === '/certs/a/b' ? '/certs/a' : '/certs';
+    expect(() => parse([{ ...files('one', folder), sharedVolume }])).toThrow(
+      '"folder" must be a folder below "sharedVolume"',
+    );
+  },
+);
+
+test('a target below a volume is taken, whatever its folder is called', () => {
+  const at = (name: string, folder: string) => ({ ...files(name, folder), sharedVolume: '/certs' });
+  const targets = [at('one', '/certs/one'), at('two', '/certs/..two'), at('three', '/certs/three/four')];
+  expect(parse(targets).targets).toHaveLength(3);
+});

@@ -28,10 +28,10 @@ export async function createTarget(configuration: NamedTarget): Promise<Target> 
   switch (configuration.type) {
     case 'files': {
       const { folder, keyEncoding = 'pkcs8', layout = 'certbot', replaceBy = 'swap', test, after } = configuration;
-      const { passwordFile } = configuration;
+      const { passwordFile, sharedVolume } = configuration;
       const access = await resolveAccess(configuration);
       return createFilesTarget({
-        ...{ name, folder, layout, replaceBy, keyEncoding, access, test, after, address },
+        ...{ name, folder, sharedVolume, layout, replaceBy, keyEncoding, access, test, after, address },
         password: passwordFile === undefined ? undefined : await readPassword(passwordFile),
       });
     }
@@ -42,16 +42,20 @@ export async function createTarget(configuration: NamedTarget): Promise<Target> 
         socket,
         balancerFolder = folder,
         bufferSize = BUFFER_SIZE,
+        sharedVolume,
       } = configuration;
       const access = await resolveAccess(configuration);
-      return createHaproxyTarget({ name, folder, socket, balancerFolder, bufferSize, keyEncoding, access, address });
+      return createHaproxyTarget({
+        ...{ name, folder, sharedVolume, socket, balancerFolder, bufferSize, keyEncoding, access, address },
+      });
     }
     case 'nginx-files': {
-      const { folder, keyEncoding = 'pkcs8', test = NGINX_TEST, after = NGINX_RELOAD } = configuration;
+      const { folder, sharedVolume, keyEncoding = 'pkcs8', test = NGINX_TEST, after = NGINX_RELOAD } = configuration;
       const isOwnCommand = test === NGINX_TEST || after === NGINX_RELOAD;
       const access = await resolveAccess(configuration);
       return createFilesTarget({
-        ...{ name, folder, layout: 'combined', replaceBy: 'swap', keyEncoding, access, test, after, address },
+        ...{ name, folder, sharedVolume, layout: 'combined', replaceBy: 'swap' },
+        ...{ keyEncoding, access, test, after, address },
         shared: nginxMap(folder),
         missingRights: isOwnCommand && process.geteuid?.() !== 0 ? NGINX_RIGHTS : undefined,
       });

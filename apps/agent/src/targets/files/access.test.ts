@@ -14,6 +14,7 @@ import { basename, dirname, join } from 'node:path';
 import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
+import { createLateTarget } from '../late-target.ts';
 import { resolveAccess } from './access.ts';
 
 test.each([
@@ -196,4 +197,56 @@ test.each([
   expect(agent.status().targets[0]?.error?.message).toMatch(/lead it elsewhere|is not a (?:folder|symbolic)/);
   expect(found()).toEqual(before);
   expect(lstatSync(join(elsewhere, 'a.test.pem'))).toMatchObject({ uid: process.getuid?.(), mode: 0o100600 });
+});
+
+/** A volume as a pod of Kubernetes has it (emptyDir), and a target in a folder of it. */
+async function createVolume() {
+  const site = await createSite();
+  await site.bus.issue(['a.test']);
+  const volume = join(site.folder, 'volume');
+  mkdirSync(volume);
+  chmodSync(volume, 0o777);
+  const [folder, link] = [join(volume, 'certs'), join(site.folder, 'link')];
+  symlinkSync(volume, link);
+  const bring = async (own: Readonly<Record<string, string>>) => {
+    const targets = [{ type: 'files', folder, layout: 'combined', ...own }];
+    const agent = await site.start(targets);
+    await agent.started;
+    await agent.stop();
+    const [settings] = site.configuration(targets).targets;
+    const problems = settings && (await createLateTarget(settings).problems(new AbortController().signal));
+    return { error: agent.status().targets[0]?.error?.message, problems };
+  };
+  return { volume, folder, link, bring };
+}
+
+test.each(['swap', 'replace'])(
+  'with %s a folder in a volume that a pod shares is written where that is named',
+  async (replaceBy) => {
+    const { volume, folder, link, bring } = await createVolume();
+    const refused = await bring({ replaceBy });
+    expect(refused.error).toMatch(
+      /lead it elsewhere: .*volume can be written by others \(mode 0777\).*"sharedVolume" names/,
+    );
+    expect(refused.problems).toHaveLength(1);
+    expect(readdirSync(volume)).toEqual([]);
+    for (const sharedVolume of [volume, link]) {
+      const folderThere = sharedVolume === link ? join(link, 'certs') : folder;
+      expect(await bring({ replaceBy, sharedVolume, folder: folderThere })).toEqual({ error: undefined, problems: [] });
+    }
+    const place = replaceBy === 'swap' ? join(folder, 'current') : folder;
+    expect(readFileSync(join(place, 'a.test.pem'), 'utf8')).toContain('PRIVATE KEY');
+    expect(lstatSync(folder).mode & 0o777).toBe(0o700);
+  },
+);
+
+test.each([
+  ['others can write to', isOpen],
+  ['belongs to another user', isRoot ? isOfOwner : isOpen],
+])('a folder in a volume of a pod that %s itself is refused all the same', async (_, open) => {
+  const { volume, folder, bring } = await createVolume();
+  mkdirSync(folder);
+  open(folder);
+  expect((await bring({ sharedVolume: volume })).error).toContain(`elsewhere: ${folder}`);
+  expect(readdirSync(folder)).toEqual([]);
 });

@@ -50,6 +50,8 @@ export interface FolderOptions {
   readonly isJudged: boolean;
   /** Whether shared files name the folder that they are made for: it goes on leading to files for as long as a balancer may have read them. */
   readonly isNamedInShared?: boolean;
+  /** A folder above it that others may write to; default none. */
+  readonly sharedVolume?: string | undefined;
 }
 
 /** What a folder held when it was settled. */
@@ -139,12 +141,16 @@ export async function writeAll(
 }
 
 /** Remembers what a folder was found to hold: only one agent writes there. */
-export function remember(folder: string, path: string, form: string) {
+export function remember(
+  folder: string,
+  path: string,
+  { form, sharedVolume }: Pick<FolderOptions, 'form' | 'sharedVolume'>,
+) {
   let known: Manifest | undefined;
   const list = createManifestReader();
   const listed = () => list.read(path);
   const read = async () => {
-    checkPlace(folder);
+    checkPlace(folder, sharedVolume);
     known = await intactPart(path, await listed(), form);
     return known;
   };

@@ -22,6 +22,8 @@ import { openVersionedFolder } from './versioned-folder.ts';
 export interface FilesSettings extends FileForm {
   readonly name: string;
   readonly folder: string;
+  /** A folder above it that others may write to; default none. */
+  readonly sharedVolume?: string | undefined;
   /** `swap`: `folder/current` leads to all files, which change in one step. `replace`: each file changes by itself, in `folder`. */
   readonly replaceBy: 'swap' | 'replace';
   readonly access: Access;
@@ -102,6 +104,7 @@ export function createFilesTarget(settings: FilesSettings): Target {
     form: formOf(settings),
     isJudged: test !== undefined,
     isNamedInShared: settings.shared !== undefined,
+    sharedVolume: settings.sharedVolume,
   });
   const mark = join(settings.folder, IN_EFFECT);
   const shown = address === undefined ? undefined : createShownInTime(address);
@@ -180,7 +183,7 @@ export function createFilesTarget(settings: FilesSettings): Target {
     },
     ...(after ? { reloads: () => reloads } : {}),
     async problems(signal) {
-      const found = [...(await folderProblems(settings.folder, access)), settings.missingRights ?? []].flat();
+      const found = [...(await folderProblems(settings.folder, settings)), settings.missingRights ?? []].flat();
       const env = environmentOf(name, folder.path);
       const failed = await (test &&
         runCommand(test, { env, signal }).then(

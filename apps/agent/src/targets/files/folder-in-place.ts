@@ -39,8 +39,11 @@ async function keepName(from: string, to: string): Promise<void> {
 }
 
 /** Opens the folder. */
-export function openFolderInPlace(path: string, { access, form, isJudged }: FolderOptions): CertificateFolder {
-  const { isBegun, read, known, listed, writeList, keep } = remember(path, path, form);
+export function openFolderInPlace(
+  path: string,
+  { access, form, isJudged, sharedVolume }: FolderOptions,
+): CertificateFolder {
+  const { isBegun, read, known, listed, writeList, keep } = remember(path, path, { form, sharedVolume });
   const before = join(path, BEFORE);
   /** The files that were settled are the agent's alone here; they keep their own modes. */
   const ownAccess = { ...access, uid: undefined, gid: undefined, folderMode: 0o700 };
@@ -64,7 +67,7 @@ export function openFolderInPlace(path: string, { access, form, isJudged }: Fold
     read,
     known,
     async write(next) {
-      checkPlace(path);
+      checkPlace(path, sharedVolume);
       await makeFolder(path, access);
       await letIn(path, access, { isOwn: false });
       const last = await listed();

@@ -9,9 +9,13 @@ export function nearest(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : nearest(dirname(path));
 }
 
-/** Why nothing can be made safely in a folder, or where it is to be made; `undefined` where it can. Throws as `lstat` does. */
-export function placeProblem(folder: string): string | undefined {
-  const { refused } = examineFile(nearest(folder));
+/**
+ * Why nothing can be made safely in a folder, or where it is to be made; `undefined` where it can. Throws as `lstat` does.
+ *
+ * @param sharedVolume a folder above it that others may write to.
+ */
+export function placeProblem(folder: string, sharedVolume?: string): string | undefined {
+  const { refused } = examineFile(nearest(folder), { shared: sharedVolume });
   if (!refused) return undefined;
   return `Nothing is made in ${folder}, since another user could lead it elsewhere: ${describeExposure(refused)}`;
 }
@@ -20,9 +24,9 @@ export function placeProblem(folder: string): string | undefined {
  * Refuses a folder that belongs to another user than this one and root, or that others can write to, and such links and folders on the way to it.
  * Throws `CERTBUS_AGENT_TARGET_FAILED`.
  */
-export function checkPlace(folder: string): void {
-  const problem = placeProblem(folder);
+export function checkPlace(folder: string, sharedVolume?: string): void {
+  const problem = placeProblem(folder, sharedVolume);
   if (problem === undefined) return;
-  const what = `${problem} "owner" gives a target's files to a user, and not their folder.`;
+  const what = `${problem} "owner" gives a target's files to a user, and not their folder; "sharedVolume" names a volume that the containers of a pod share.`;
   throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
 }

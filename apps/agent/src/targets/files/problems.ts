@@ -7,12 +7,15 @@ import type { Access } from './access.ts';
 import { nearest, placeProblem } from './own-place.ts';
 
 /** What stands between this user and the files: a folder that cannot be written, or an owner that it cannot give them. */
-export async function folderProblems(folder: string, { uid, gid }: Access): Promise<readonly string[]> {
+export async function folderProblems(
+  folder: string,
+  { access: { uid, gid }, sharedVolume }: { readonly access: Access; readonly sharedVolume?: string | undefined },
+): Promise<readonly string[]> {
   const place = nearest(folder);
   const probe = join(place, `.certbus-agent-${randomUUID()}.new`);
   try {
     if (!(await stat(place)).isDirectory()) return [`${place} is not a folder, so ${folder} cannot be made.`];
-    const problem = placeProblem(folder);
+    const problem = placeProblem(folder, sharedVolume);
     if (problem !== undefined) return [problem];
     const file = await open(probe, 'wx', 0o600);
     try {

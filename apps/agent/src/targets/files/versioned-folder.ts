@@ -76,10 +76,10 @@ async function shareFiles(
  */
 export function openVersionedFolder(
   folder: string,
-  { access, form, isJudged, isNamedInShared = false }: FolderOptions,
+  { access, form, isJudged, isNamedInShared = false, sharedVolume }: FolderOptions,
 ): CertificateFolder {
   const path = join(folder, CURRENT);
-  const memory = remember(folder, path, form);
+  const memory = remember(folder, path, { form, sharedVolume });
   const { isBegun, known, writeList, keep } = memory;
   const versions = join(folder, VERSIONS);
   const named = join(folder, NAMED);
@@ -123,7 +123,7 @@ export function openVersionedFolder(
     },
     known,
     async write(next) {
-      checkPlace(folder);
+      checkPlace(folder, sharedVolume);
       await makeFolder(folder, access);
       for (const each of isNamedInShared ? [versions, named] : [versions]) {
         await makeOwnFolder(each, access);

@@ -29,6 +29,8 @@ export interface HaproxySettings {
   readonly socket: string;
   /** Where its certificates and the list `crt-list.txt` are written. */
   readonly folder: string;
+  /** A folder above it that others may write to; default none. */
+  readonly sharedVolume?: string | undefined;
   /** The same folder as HAProxy knows it, where that is another path. */
   readonly balancerFolder: string;
   readonly keyEncoding: KeyEncoding;
@@ -112,7 +114,10 @@ function offersOf({ certificates }: Pick<Manifest, 'certificates'>, ranking: Ran
 export function createHaproxyTarget(settings: HaproxySettings): Target {
   const { name, socket, balancerFolder, keyEncoding, access, bufferSize, address } = settings;
   const form: FileForm = { layout: 'combined', keyEncoding };
-  const folder = openFolderInPlace(settings.folder, { access, form: formOf({ ...form, access }), isJudged: true });
+  const { sharedVolume } = settings;
+  const folder = openFolderInPlace(settings.folder, {
+    ...{ access, form: formOf({ ...form, access }), isJudged: true, sharedVolume },
+  });
   const list = join(balancerFolder, LIST);
   const base = join(balancerFolder, '/');
   let lag = NO_LAG;
@@ -327,7 +332,7 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
         () => [],
         (error: Error) => [error.message],
       );
-      return [...(await folderProblems(settings.folder, access)), ...unreachable];
+      return [...(await folderProblems(settings.folder, settings)), ...unreachable];
     },
     watch: (watcher, signal) =>
       watchBalancer(
