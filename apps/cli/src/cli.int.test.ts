@@ -218,7 +218,11 @@ describe('without a CA', () => {
       ['an unknown provider', ['pigeons'], /There are: route53, cloudflare/],
       ['a provider without what it needs', ['rfc2136'], /needs --dns-server and --dns-key-name/],
       ['acme-dns without accounts', ['acme-dns', '--dns-url', 'https://auth.test'], /accounts/],
-      ['settings that are no JSON', ['cloudflare', '--dns-settings', '-'], /is not JSON/],
+      [
+        'settings that are no JSON',
+        ['cloudflare', '--dns-settings', '-'],
+        /cannot be read as JSON: line 1, column \d+: /,
+      ],
     ] as const)('%s is refused, and nothing is made', async (_, args, message) => {
       const folder = newFolder();
       const refused = await run(folder, [...CA, ...args], { input: '{ "token": the-secret' });

@@ -22,7 +22,16 @@ test.each(['0', '-1', '1.5', '"3"', 'null', '1e300'])('a position of %s is refus
 });
 
 test('what is not JSON is refused without being repeated', () => {
-  expect(() => parseDocument('{"token": the-secret')).toThrow(/^What came on standard input is not JSON: (?!.*secret)/);
+  expect(() => parseDocument('{"token": the-secret')).toThrow(
+    /^What came on standard input cannot be read as JSON: line 1, column 11: (?!.*secret)/,
+  );
+});
+
+test('a name that an object has twice is refused: JSON.parse would keep the last, and drop a CA or a zone', () => {
+  const twice = '{\n  "authorities": {\n    "le": {},\n    "le": {}\n  }\n}';
+  expect(() => parseDocument(twice, 'config.json')).toThrow(
+    'config.json cannot be read as JSON: line 4, column 5: this name is in its object twice.',
+  );
 });
 
 test('a byte order mark before a configuration, or before the settings of a provider, is left out', () => {

@@ -1,4 +1,5 @@
 /** DNS settings for `certbus init`: from flags, a file, answers at the terminal and the environment, as the registry describes them. */
+import { jsonFaultOf } from '@certbus/events';
 import { withoutMark } from '@certbus/runtime/local';
 import { type DnsProvider, PROVIDERS, type ProviderFlag } from '@certbus/solvers';
 import { CliError } from './errors.ts';
@@ -46,13 +47,14 @@ export function providerNamed(name: string): DnsProvider {
 
 /** Reads settings as `certbus provider show` shows them. Throws `CERTBUS_CLI_USAGE`. */
 export function parseDnsSettings(text: string, source: string): Fields {
-  let json: unknown;
-  try {
-    json = JSON.parse(withoutMark(text));
-  } catch {
-    // The parser's own message quotes the text, in which secrets are.
-    throw usage(`${source} is not JSON. It has settings as "certbus provider show NAME" shows them.`);
-  }
+  const written = withoutMark(text);
+  // The parser's own message quotes the text, in which secrets are.
+  const fault = jsonFaultOf(written);
+  if (fault)
+    throw usage(
+      `${source} cannot be read as JSON: ${fault}. It has settings as "certbus provider show NAME" shows them.`,
+    );
+  const json: unknown = JSON.parse(written);
   if (isObject(json)) return json;
   throw usage(`${source} is not a JSON object. It has settings as "certbus provider show NAME" shows them.`);
 }

@@ -18,6 +18,7 @@ export {
 export type { BusEvent, EventOf, EventType } from './event-types/event-schema.ts';
 export { isHash, sha256 } from './hash.ts';
 export { createId } from './ids.ts';
+export { jsonFaultOf } from './json-fault.ts';
 export {
   createIdentity,
   createManagerKey,

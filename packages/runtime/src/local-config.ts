@@ -1,10 +1,10 @@
 /** What `certbus.json` and the environment's variables specify on this machine. */
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { jsonFaultOf } from '@certbus/events';
 import type { LocalFile } from '@certbus/manager';
 import { parseArchiveAddress, resolveAddress } from '@certbus/store';
 import { RuntimeError } from './errors.ts';
-import { jsonFaultOf } from './json-fault.ts';
 import { readKeyFile, readOwnFile } from './key-files.ts';
 import { isReference } from './secrets/reference.ts';
 
@@ -69,12 +69,9 @@ export function configPlaces({ env, cwd }: { readonly env: Env; readonly cwd: st
 
 function parse(path: string): Fields {
   const text = readOwnFile(path, 'The configuration');
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `${path} is not JSON: ${jsonFaultOf(error)}.`);
-  }
+  const fault = jsonFaultOf(text);
+  if (fault) throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `${path} cannot be read as JSON: ${fault}.`);
+  const json: unknown = JSON.parse(text);
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new RuntimeError('CERTBUS_CLI_CONFIG_INVALID', `${path} is not a JSON object.`);
   const unknown = Object.keys(json).find((key) => !(FIELDS as readonly string[]).includes(key));

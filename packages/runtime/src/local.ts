@@ -14,7 +14,6 @@ export {
 } from './environment.ts';
 export { nothingThere, RuntimeError, type RuntimeErrorCode } from './errors.ts';
 export { readExchanged, readExchangedLines, writeExchanged, writeExchangedLines } from './exchange-files.ts';
-export { jsonFaultOf } from './json-fault.ts';
 export {
   checkOwnToWrite,
   flushFolder,

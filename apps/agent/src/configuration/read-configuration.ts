@@ -1,6 +1,7 @@
 /** Reads `agent.json`. */
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { jsonFaultOf } from '@certbus/events';
 import { describeExposure, examineFile } from '@certbus/replica';
 import { parseArchiveAddress, resolveAddress } from '@certbus/store';
 import { describeFileProblem, readRegular } from '@certbus/store/sqlite-files';
@@ -49,12 +50,10 @@ function readOwn(file: string): string {
 }
 
 function parseJson(text: string, file: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The parser's message shows a part of the text.
-    throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `${file} is not JSON. "jq . ${file}" shows where.`);
-  }
+  // The parser's message shows a part of the text.
+  const fault = jsonFaultOf(text);
+  if (fault) throw new AgentError('CERTBUS_AGENT_CONFIG_INVALID', `${file} cannot be read as JSON: ${fault}.`);
+  return JSON.parse(text);
 }
 
 const pathOf = (issue: v.BaseIssue<unknown>): string => (v.getDotPath(issue) ?? '') || 'the whole';
