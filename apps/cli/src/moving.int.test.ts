@@ -47,7 +47,9 @@ test('keys check opens something with each key file, the backup as well, and fin
   writeFileSync(join(folder.path, 'other.key'), await createIdentity(), { mode: 0o600 });
   copyFileSync(join(folder.path, 'root.key'), join(folder.path, 'open.key'));
   writeFileSync(join(folder.path, 'empty.key'), 'nothing', { mode: 0o600 });
-  const wrong = await run('keys', 'check', 'backup.key', 'other.key', 'empty.key', 'none.key', '--json');
+  writeFileSync(join(folder.path, 'other.pub'), '# public key: age1abc\n', { mode: 0o644 });
+  const files = ['backup.key', 'other.key', 'empty.key', 'none.key', 'bus.pub', 'other.pub'];
+  const wrong = await run('keys', 'check', ...files, '--json');
   expect(wrong.status).toBe(10);
   const problems = resultOf(wrong).keys.map(({ kind, problem = '' }: { kind: string; problem?: string }) => [
     kind,
@@ -58,6 +60,8 @@ test('keys check opens something with each key file, the backup as well, and fin
     ['identity', expect.stringContaining('no such recipient')],
     ['unknown', expect.stringContaining('not an age identity')],
     ['unknown', expect.stringContaining('does not exist')],
+    ['unknown', 'it is a trust file, which has no key and which others may read'],
+    ['unknown', 'it has public keys only, which others may read: name the file with the private ones'],
   ]);
 });
 

@@ -10,7 +10,7 @@ import {
   type Signer,
   type Trust,
 } from '@certbus/events';
-import { readKeyFile } from './key-files.ts';
+import { isPublic, readKeyFile } from './key-files.ts';
 import type { DatedPicture } from './with-picture.ts';
 
 /** A key file, and what came of trying it. */
@@ -102,8 +102,15 @@ async function tryIdentity(text: string, picture: DatedPicture): Promise<Tried> 
   return { can, problem };
 }
 
+/** What a file without a key is for. */
+const describePublic = (text: string): string =>
+  text.trimStart().startsWith('#')
+    ? 'it has public keys only, which others may read: name the file with the private ones'
+    : 'it is a trust file, which has no key and which others may read';
+
 /** What a file is, by the lines in it, and what it can do. */
 async function tryKey(text: string, picture: DatedPicture, trust: Trust): Promise<Omit<ExaminedKey, 'path'>> {
+  if (isPublic(text)) return { kind: 'unknown', ...nothing(describePublic(text)) };
   if (/^CERTBUS-ROOT/m.test(text)) return { kind: 'root', ...tryRoot(parseRootKey(text), trust) };
   if (/^CERTBUS-/m.test(text)) return { kind: 'manager', ...(await tryManager(text, picture)) };
   return { kind: 'identity', ...(await tryIdentity(text, picture)) };

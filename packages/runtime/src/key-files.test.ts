@@ -49,6 +49,27 @@ test('a file that is replaced is rid of leftovers, where a link leads to as well
   expect(readdirSync(elsewhere)).toEqual(['bus.pub']);
 });
 
+const TRUST = `certbus1 ${'A'.repeat(43)} ${'A'.repeat(43)}\n`;
+
+test.each([
+  ['a trust file', TRUST],
+  ['one of Windows', `\ufeff${TRUST.replace('\n', '\r\n')}`],
+  ['the public halves of a key', '# signing key: abc\n# recipient: age1abc\n'],
+])('%s that is named as a key is read whatever its mode, so that it is called what it is', (_, text) => {
+  const path = join(newFolder(), 'bus.pub');
+  writeFileSync(path, text, { mode: 0o644 });
+  expect(readKeyFile(path, 'The key')).toBe(text.replace('\ufeff', ''));
+});
+
+test.each(['AGE-SECRET-KEY-1ABC\n', '# public key: age1abc\nhunter2\n', '#hunter2\n', '', `# x\n${TRUST}`])(
+  'what can be a secret is refused where others can read it: %j',
+  (text) => {
+    const path = join(newFolder(), 'some.key');
+    writeFileSync(path, text, { mode: 0o644 });
+    expect(() => readKeyFile(path, 'The key')).toThrow(expect.objectContaining({ code: 'CERTBUS_CLI_KEY_FILE_OPEN' }));
+  },
+);
+
 test('a link to nothing is named as one', () => {
   const path = join(newFolder(), 'certbus.json');
   symlinkSync('/nowhere/certbus.json', path);

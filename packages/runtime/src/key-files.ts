@@ -60,9 +60,26 @@ function check(path: string, what: string, { code, isSecret }: { code: RuntimeEr
   if (refused) throw new RuntimeError(code, `${what} in ${path} is not used: ${describeExposure(refused)}`);
 }
 
-/** Reads a secret key file. Throws `CERTBUS_CLI_KEY_FILE_OPEN` when others can read or change it, else as {@link readFile}. */
+/** A comment of a key file, as ours and age-keygen write it; a password can begin with # as well. */
+const PUBLIC_LINE = /^# (?:CertBus (?:root|manager) key|created|signing key|recipient|public key): /;
+
+/** Whether a text is known to have no secret: a trust file, or the public halves of keys, which are comments in their files. */
+export function isPublic(text: string): boolean {
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+  return lines.length > 0 && (/^certbus1 /.test(text.trimStart()) || lines.every((line) => PUBLIC_LINE.test(line)));
+}
+
+/**
+ * Reads a secret key file. Throws `CERTBUS_CLI_KEY_FILE_OPEN` when others can read or change it, else as {@link readFile}. The mode of what is
+ * public is its owner's affair: its parser reports that it is not a key.
+ */
 export function readKeyFile(path: string, what: string): string {
-  check(path, what, { code: 'CERTBUS_CLI_KEY_FILE_OPEN', isSecret: true });
+  try {
+    check(path, what, { code: 'CERTBUS_CLI_KEY_FILE_OPEN', isSecret: true });
+  } catch (error) {
+    const isOpen = error instanceof RuntimeError && error.code === 'CERTBUS_CLI_KEY_FILE_OPEN';
+    if (!isOpen || !isPublic(readFile(path, what))) throw error;
+  }
   return readFile(path, what);
 }
 
