@@ -14,6 +14,9 @@ export interface ServerAddress {
 const HTTPS_PORT = 443;
 const TIMEOUT_MS = 10_000;
 
+const NO_TLS = 'the server does not speak TLS on this port, or not from the first byte';
+const REFUSED = 'the server refuses the handshake, most often because it has no certificate for the name';
+
 /** Reads `HOST`, `HOST:PORT`, `ADDRESS` or `[IPV6]:PORT`; the port is 443 where there is none. Throws `CERTBUS_CLI_USAGE`. */
 export function parseServerAddress(text: string): ServerAddress {
   if (isIP(text) === 6) return { host: text, port: HTTPS_PORT };
@@ -38,6 +41,32 @@ export interface Served {
   readonly leaf: X509Certificate;
   /** Such as `TLSv1.3`. */
   readonly protocol: string | undefined;
+}
+
+/** Why a connection or its handshake fails, by the code that Node gives it; other codes are shown as they are. */
+const WHY: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ECONNRESET: 'the server ended the connection before it showed a certificate',
+  EHOSTUNREACH: 'there is no way to that address',
+  ENETUNREACH: 'there is no way to that address',
+  ETIMEDOUT: 'nothing answers there',
+  ENOTFOUND: 'the name has no address',
+  EAI_AGAIN: 'DNS does not answer',
+  ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
+  ERR_SSL_UNEXPECTED_MESSAGE: NO_TLS,
+  ERR_SSL_TLSV1_UNRECOGNIZED_NAME: 'the server has no certificate for this name',
+  // OpenSSL 3.5 and before.
+  'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE': REFUSED,
+  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: REFUSED,
+  ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR: REFUSED,
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'the server takes no version of TLS that this program has',
+};
+
+function describeFailure({ code, message }: NodeJS.ErrnoException): string {
+  if (code === undefined) return message;
+  const why = WHY[code];
+  return why === undefined ? code : `${why} (${code})`;
 }
 
 /**
@@ -74,6 +103,6 @@ export function askServer(
       socket.destroy();
       resolve({ leaf, protocol });
     });
-    socket.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message, error));
+    socket.on('error', (error: NodeJS.ErrnoException) => fail(describeFailure(error), error));
   });
 }
