@@ -14,3 +14,13 @@ test('a pause that cannot be kept, or ended, is an error that names the place', 
   expect(() => pauses.resume('one')).toThrow(expect.objectContaining(refused));
   expect(pauses.has('one')).toBe(false);
 });
+
+test('the end of a pause says whether there was one', () => {
+  const { path, remove } = temporaryFolder();
+  onTestFinished(remove);
+  const pauses = openPauses(path);
+  expect(pauses.resume('one')).toBe(false);
+  pauses.pause('one');
+  expect(pauses.resume('one')).toBe(true);
+  expect(pauses.has('one')).toBe(false);
+});

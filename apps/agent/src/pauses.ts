@@ -8,16 +8,17 @@ import { AgentError } from './errors.ts';
 export interface Pauses {
   has(target: string): boolean;
   pause(target: string): void;
-  resume(target: string): void;
+  /** Returns whether the target was paused. */
+  resume(target: string): boolean;
 }
 
 /** Opens the pauses that are kept in a state directory. */
 export function openPauses(stateDirectory: string): Pauses {
   const folder = join(stateDirectory, 'paused');
   const pathOf = (target: string) => join(folder, target);
-  function change(work: () => void): void {
+  function change<T>(work: () => T): T {
     try {
-      work();
+      return work();
     } catch (cause) {
       const what = `The pauses of the targets, in ${folder}, cannot be changed: ${describeFileProblem(cause, folder)}.`;
       throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', what, { cause });
@@ -30,6 +31,11 @@ export function openPauses(stateDirectory: string): Pauses {
         makeFolders(folder, { mode: 0o700 });
         if (!existsSync(pathOf(target))) writeFileSync(pathOf(target), '', { flag: 'wx', mode: 0o600 });
       }),
-    resume: (target) => change(() => rmSync(pathOf(target), { force: true })),
+    resume: (target) =>
+      change(() => {
+        const wasPaused = existsSync(pathOf(target));
+        rmSync(pathOf(target), { force: true });
+        return wasPaused;
+      }),
   };
 }

@@ -116,6 +116,7 @@ test('a machine is set up, checked, fed once, kept up to date, paused, and stopp
   );
   await site.bus.issue(['c.test']);
   expect((await run(site, 'resume')).stdout).toBe('resumed: files\n');
+  expect(await run(site, 'resume')).toMatchObject({ status: 0, stdout: 'not paused: files\n' });
   await settled(() => expect(existsSync(join(folder, 'current', 'c.test'))).toBe(true));
   agent.kill('SIGTERM');
   await once(agent, 'exit');

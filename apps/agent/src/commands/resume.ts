@@ -13,8 +13,10 @@ export default class Resume extends BaseCommand {
     const configuration = this.configuration(flags);
     const pauses = pausesFor(configuration);
     const targets = namedTargets(configuration, args.target);
-    for (const name of targets) pauses.resume(name);
-    this.log(`resumed: ${targets.join(', ')}`);
-    return { targets };
+    const resumed = targets.filter((name) => pauses.resume(name));
+    const others = targets.filter((name) => !resumed.includes(name));
+    if (resumed.length > 0) this.log(`resumed: ${resumed.join(', ')}`);
+    if (others.length > 0) this.log(`not paused: ${others.join(', ')}`);
+    return { targets, resumed };
   }
 }
