@@ -164,7 +164,14 @@ test('a recipient that comes later opens what is sealed again where a former ide
   const identity = await createIdentity();
   writeFileSync(join(site, 'edge.key'), identity, { mode: 0o600 });
   const { recipient } = await parseIdentityFile(identity);
-  const edge = `recipient add edge ${recipient}`;
+  writeFileSync(join(site, 'edge.pub'), identity.replaceAll(/^[^#].*\n/gm, ''));
+  const edge = 'recipient add edge --key edge.pub';
+  for (const [wrong, message] of [
+    ['recipient add edge', 'Give the recipient, age1…, or --key FILE, not both.'],
+    [`${edge} ${recipient}`, 'Give the recipient, age1…, or --key FILE, not both.'],
+    ['recipient add edge --key bob.pub', 'bob.pub lacks the line "# public key: age1…"'],
+  ] as const)
+    expect(await at(site, wrong)).toMatchObject({ status: 2, stderr: expect.stringContaining(message) });
   expect((await at(site, `${edge} --request edge.request`)).status).toBe(0);
   expect((await sign('../site/edge.request --yes --out edge.signed')).status).toBe(0);
   expect((await at(site, 'root append ../safe/edge.signed')).status).toBe(0);
