@@ -66,8 +66,8 @@ export abstract class BaseCommand extends Command {
   /** Read before the flags are parsed, since that can fail. */
   readonly #writing = writingOf(this.argv, process.env);
 
-  /** Whether it changes the bus, and goes on where nobody reads what it prints. */
-  protected readonly changesBus: boolean = false;
+  /** Whether it goes on where nobody reads what it prints, since it changes something, or is called for its status. */
+  protected readonly goesOnUnread: boolean = false;
   /** Whether an empty word means something to it. */
   protected readonly takesEmptyWords: boolean = false;
 
@@ -94,7 +94,7 @@ export abstract class BaseCommand extends Command {
       const line = `${message} Code: ${code}.`;
       process.stderr.write(`${this.#writing.format === 'json' ? jsonLine('error', line) : `Error: ${line}`}\n`);
     };
-    watchOutput({ goesOn: this.changesBus, tell });
+    watchOutput({ goesOn: this.goesOnUnread, tell });
     if (!this.takesEmptyWords) refuseEmptyWords(this.argv);
   }
 
@@ -276,7 +276,7 @@ export abstract class BaseCommand extends Command {
 
 /** A command that signs: on a machine that has not read the bus before it can be told that an old head is the newest. */
 export abstract class SigningCommand extends BaseCommand {
-  protected override readonly changesBus = true;
+  protected override readonly goesOnUnread = true;
 
   static override baseFlags = {
     ...BaseCommand.baseFlags,

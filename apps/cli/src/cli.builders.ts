@@ -18,6 +18,9 @@ export function resultOf({ stdout }: Pick<Ended, 'stdout'>): ReturnType<typeof J
   return answer.result;
 }
 
+/** Opens a pipe, and closes its end for reading. */
+const UNREAD = 'mkfifo unread && exec 3<>unread 1>unread && exec 3<&- && rm unread && exec "$@"';
+
 let bundled: Promise<string> | undefined;
 
 /** Runs `certbus` as a user does: a process of its own, in a folder, with nothing of ours in its environment. */
@@ -34,6 +37,7 @@ export async function certbus(
     killAt,
     unreadFrom,
     stdoutFull = false,
+    isUnread = false,
     bin,
   }: {
     readonly env?: Readonly<Record<string, string>>;
@@ -52,6 +56,8 @@ export async function certbus(
     readonly unreadFrom?: string;
     /** No byte goes to standard output. Default false. */
     readonly stdoutFull?: boolean;
+    /** Nobody reads its standard output, from the beginning. Default false. */
+    readonly isUnread?: boolean;
     /** The program. Default: these sources, bundled. */
     readonly bin?: string;
   } = {},
@@ -71,7 +77,9 @@ export async function certbus(
     ? ['sh', '-c', `trap '' XFSZ; ulimit -f 0; exec "$@"`, 'sh', ...command]
     : stdoutFull
       ? ['sh', '-c', 'exec "$@" >/dev/full', 'sh', ...command]
-      : command;
+      : isUnread
+        ? ['sh', '-c', UNREAD, 'sh', ...command]
+        : command;
   const child = spawn(first, rest, { cwd: folder, env: { ...own, ...env } });
   let stdout = '';
   let stderr = '';

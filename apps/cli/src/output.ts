@@ -10,9 +10,9 @@ const report = (error: Error): CliError =>
 
 /**
  * Watches the output of this process. Where its reader has gone, a command that only shows something ends, which is not a failure. One that
- * changes something goes on, since to end in the middle would leave claims behind. Output that is lost for another reason is a failure of both.
+ * changes something goes on, since to end in the middle would leave claims behind, and so does one whose status is what it is called for. Output that is lost for another reason is a failure of both.
  *
- * @param options.goesOn whether the command changes something.
+ * @param options.goesOn whether the command changes something, or is called for its status.
  * @param options.tell writes the failure to standard error.
  */
 export function watchOutput({

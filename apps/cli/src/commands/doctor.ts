@@ -37,6 +37,8 @@ function checkResolver(resolver: string): void {
 const COLOURS = { good: 'green', warning: 'yellow', failed: 'red' } as const;
 
 export default class Doctor extends BaseCommand {
+  protected override readonly goesOnUnread = true;
+
   static override summary = 'Check all that an issuance depends on, and show what to do about what is wrong.';
   static override description =
     'Looks at the bus and this manager key, at certificates that fail, at who else can read or change the files of this machine, at whether its state directory can be written and has room, at each CA of the configuration with its clock, the account there and the proxy on the way, at CAA records, and writes a TXT value into DNS, waits until every authoritative server shows it, and takes it away again. It goes on after what it finds: also where the bus is away, its history is refused, or there is no manager key. With --load-balancer it looks at what a load balancer needs: identity, bus, files, certificates. The exit status is 10 where something failed.';

@@ -69,6 +69,8 @@ function linesOf({ served, expected }: Result): string[] {
 }
 
 export default class Inspect extends BaseCommand {
+  protected override readonly goesOnUnread = true;
+
   static override summary = 'Show what a server serves, next to what the bus says it should.';
   static override description =
     'Connects by TLS and looks at the certificate without trusting it. Exits 10 where the server serves another certificate than the bus says, or one that has ended. Needs no manager key.';

@@ -22,6 +22,8 @@ const rowOf = ({ name, error }: AlertTest): Row => ({
 });
 
 export default class AlertsTest extends BaseCommand {
+  protected override readonly goesOnUnread = true;
+
   static override summary = 'Send a test to the destinations of alerts, from this machine.';
   static override description =
     'Nothing is written to the bus. A destination takes the test where it answers with a status of 200 to 299 within 10 seconds; check there that it arrived. The exit status is 10 where one does not. Each manager sends alerts from its own machine: run this on all of them.';

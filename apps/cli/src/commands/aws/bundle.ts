@@ -24,6 +24,8 @@ async function checkReplaceable(file: string): Promise<void> {
 }
 
 export default class AwsBundle extends BaseCommand {
+  protected override readonly goesOnUnread = true;
+
   static override summary = 'Write the code of the manager for AWS Lambda, as a ZIP archive.';
   static override description =
     'The function of the template that "certbus aws template" prints. Upload the file to a bucket, whose name and key the template asks for. Handler: index.handler. The same release of certbus writes the same bytes.';

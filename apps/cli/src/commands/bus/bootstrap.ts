@@ -26,7 +26,7 @@ const NEEDS: Partial<Record<PolicyName, string>> = {
 const isPolicyName = (name: string): name is PolicyName => Object.hasOwn(POLICIES, name);
 
 export default class BusBootstrap extends BaseCommand {
-  protected override readonly changesBus = true;
+  protected override readonly goesOnUnread = true;
 
   static override summary = 'Make the store of a bus, and print the AWS policies for who uses it.';
   static override description =

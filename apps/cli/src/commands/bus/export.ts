@@ -5,6 +5,8 @@ import { BaseCommand } from '../../base-command.ts';
 import { allOf, many } from '../../counts.ts';
 
 export default class BusExport extends BaseCommand {
+  protected override readonly goesOnUnread = true;
+
   static override summary = 'Write the whole bus to one file, every signature verified.';
   static override description =
     'A file that exists is verified and added to, so that the same line in cron is an incremental backup, and an interrupted run is taken up. Copy the file to another place: it holds no key in the clear. "zstd -dc FILE" shows the text of the log.';

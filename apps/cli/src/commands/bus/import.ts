@@ -5,7 +5,7 @@ import { BaseCommand } from '../../base-command.ts';
 import { allOf, many } from '../../counts.ts';
 
 export default class BusImport extends BaseCommand {
-  protected override readonly changesBus = true;
+  protected override readonly goesOnUnread = true;
 
   static override summary = 'Write an export into a new store.';
   static override description =

@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core';
 import { BaseCommand, YES_FLAG } from '../../base-command.ts';
 
 export default class BusRepair extends BaseCommand {
-  protected override readonly changesBus = true;
+  protected override readonly goesOnUnread = true;
 
   static override summary = 'Put what was overwritten or removed back from an export.';
   static override description =

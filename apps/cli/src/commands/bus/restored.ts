@@ -3,7 +3,7 @@ import { readKey } from '@certbus/runtime/local';
 import { BaseCommand } from '../../base-command.ts';
 
 export default class BusRestored extends BaseCommand {
-  protected override readonly changesBus = true;
+  protected override readonly goesOnUnread = true;
 
   static override summary = 'Record on a bus that was put back to an earlier state that it goes on from there.';
   static override description =

@@ -6,6 +6,8 @@ import { allAre, allOf, many } from '../../counts.ts';
 const TELL_EVERY = 10_000;
 
 export default class BusVerify extends BaseCommand {
+  protected override readonly goesOnUnread = true;
+
   static override summary = 'Check the whole bus: every position, link, signature and id.';
   static override description =
     'Ends with status 9 and the position where the history breaks, if it does, or lacks what this machine has read before.';

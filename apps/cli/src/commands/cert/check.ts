@@ -10,6 +10,8 @@ import { CliError } from '../../errors.ts';
 const COLUMNS = 'status,id,expires,names,why';
 
 export default class CertCheck extends BaseCommand {
+  protected override readonly goesOnUnread = true;
+
   static override summary = 'Check all certificates, for a monitor: the exit status says how they are.';
   static override description =
     'Exits 0 when all are valid, 10 when one is due, failing, about to end or was never issued, and 11 when one has ended; it lists those. A --name that fits no certificate is an error, and exits 4. Needs no manager key. When the bus cannot be reached, it checks what this machine has read before, with a warning.';

@@ -23,6 +23,8 @@ interface ExportResult {
 type ExportFlags = Interfaces.InferredFlags<typeof CertExport.flags>;
 
 export default class CertExport extends BaseCommand {
+  protected override readonly goesOnUnread = true;
+
   static override summary = 'Export a certificate with its private key, as PEM or PKCS#12.';
   static override description =
     'For the holder of an identity that the key is sealed to: a load balancer, or the backup. Needs no manager key. The files have mode 0600, and a file that is there stays unless --force says otherwise. What is exported is not renewed where it is copied to: certbus-agent keeps files up to date.';

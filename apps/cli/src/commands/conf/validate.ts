@@ -5,6 +5,8 @@ import { parseDocument } from '../../configuration-document.ts';
 import { readText } from '../../text-input.ts';
 
 export default class ConfValidate extends BaseCommand {
+  protected override readonly goesOnUnread = true;
+
   static override summary = 'Check a configuration without putting it on the bus.';
   static override description = 'Needs no bus and no key. A secret that reads <redacted> counts as one.';
   static override examples = [

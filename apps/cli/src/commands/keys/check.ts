@@ -16,6 +16,8 @@ function keyFilesOf({ files, programs }: LocalConfig): string[] {
 }
 
 export default class KeysCheck extends BaseCommand {
+  protected override readonly goesOnUnread = true;
+
   static override summary = 'Try each key file: sign or open something with it, and show what it can do.';
   static override description =
     'Without FILE it tries the keys of the local configuration and the backup.key next to it, those that are on this machine. Nothing is written to the bus, and no key is shown. Exits 10 where a key cannot do what it is for.';

@@ -11,6 +11,8 @@ interface Signed {
 }
 
 export default class RootSign extends BaseCommand {
+  protected override readonly goesOnUnread = true;
+
   static override summary = 'Sign a request on the machine that holds the root key, after it is shown in words.';
   static override description =
     'This machine needs the root key and bus.pub, and neither the bus nor a network: it recognises by its own signatures what was in force before. A request of another bus, one that is older than bus.pub, and a second one for the same place are refused. Bring back what it writes, and append it there with "certbus root append".';
