@@ -8,6 +8,8 @@ import { openLog } from '@certbus/store/open';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { certbus } from './cli.builders.ts';
+import { commandOf } from './commands.builders.ts';
+import { loadConfig, printed } from './in-process.builders.ts';
 
 const temporary = temporaryFolder();
 const site = temporary.path;
@@ -60,4 +62,13 @@ test('as JSON its escapes are escaped, so that they come back as they were writt
   const { stdout } = await certbus(site, ['bus', 'log', '--json']);
   expect(stdout.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u);
   expect(stdout).toContain('\\u001b]0;owned');
+});
+
+test('what people are shown is not kept in memory, which can be smaller than the bus', async () => {
+  const kept: unknown[] = [];
+  const shown = await printed(async () =>
+    kept.push(await commandOf('bus:log').run(['--config', join(site, 'certbus.json')], await loadConfig())),
+  );
+  expect(shown).toMatch(/^1 {2}.*\n +BusCreated/m);
+  expect(kept).toEqual([undefined]);
 });

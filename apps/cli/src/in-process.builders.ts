@@ -12,7 +12,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 export type RunCommand = (words: readonly string[], variables?: Readonly<Record<string, string>>) => Promise<Answer>;
 
 /** What a command prints on standard output while it runs. */
-async function printed(run: () => Promise<unknown>): Promise<string> {
+export async function printed(run: () => Promise<unknown>): Promise<string> {
   const lines: string[] = [];
   const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((text) => lines.push(String(text)) > 0);
   const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
@@ -26,13 +26,18 @@ async function printed(run: () => Promise<unknown>): Promise<string> {
   return lines.join('');
 }
 
-/** @param common variables of every command. */
-export async function createRunner(common: Readonly<Record<string, string>>): Promise<RunCommand> {
+/** What oclif knows of the program, without commands and hooks of its own. */
+export function loadConfig(): Promise<Config> {
   const pjson = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8'));
   delete pjson.oclif.commands;
   pjson.oclif.hooks = {};
   delete pjson.oclif.helpClass;
-  const config = await Config.load({ root: ROOT, pjson, ignoreManifest: true });
+  return Config.load({ root: ROOT, pjson, ignoreManifest: true });
+}
+
+/** @param common variables of every command. */
+export async function createRunner(common: Readonly<Record<string, string>>): Promise<RunCommand> {
+  const config = await loadConfig();
   // Each command listens for signals, and none of them leaves with its process here.
   for (const emitter of [process, process.stdout]) emitter.setMaxListeners(0);
   return async ([first = '', second = '', ...rest], variables = {}) => {

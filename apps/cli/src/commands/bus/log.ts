@@ -62,7 +62,8 @@ export default class BusLog extends BaseCommand {
           if (commit.position <= flags.after || events.length === 0) continue;
           const entry = this.#show({ ...commit, events });
           if (isLine) process.stdout.write(`${printableJson(entry)}\n`);
-          else commits.push(entry);
+          // What people were shown is not kept: it can be more than the memory holds, and with --follow it never ends.
+          else if (this.jsonEnabled()) commits.push(entry);
         }
         if (!(batch.live || isCut)) continue;
         if (batch.checkpoint.position === 0 && !flags.follow) throw nothingThere(config.bus);
@@ -80,7 +81,7 @@ export default class BusLog extends BaseCommand {
     } finally {
       await close();
     }
-    return { commits };
+    return this.jsonEnabled() ? { commits } : undefined;
   }
 
   #show({ position, at, by, events }: Commit): Entry {
