@@ -2,6 +2,7 @@
 import { nameSetKey } from '@certbus/events';
 import type { IssueRequest, Manager, RunOptions } from '@certbus/manager';
 import { type AnswerError, describeError } from '../answer.ts';
+import { onWeekday } from './forecast-text.ts';
 import type { NameSet } from './name-sets.ts';
 
 /** What came of one of many certificates. */
@@ -78,6 +79,9 @@ export async function issueAll(
   return sets.flatMap((set) => outcomes.get(set) ?? []);
 }
 
+/** A time of day says which day it is for so long, milliseconds. */
+const SAME_DAY_MS = 12 * 3_600_000;
+
 /** Counts outcomes, and estimates when the last one comes. */
 export function createTally(total: number, startedAt: Date) {
   let done = 0;
@@ -91,9 +95,11 @@ export function createTally(total: number, startedAt: Date) {
       const seconds = (now.getTime() - startedAt.getTime()) / 1000;
       if (worked === 0 || seconds <= 0 || done === total) return `${done}/${total}`;
       const perSecond = worked / seconds;
-      const end = new Date(now.getTime() + ((total - done) / perSecond) * 1000);
+      const leftMs = ((total - done) / perSecond) * 1000;
+      const end = new Date(now.getTime() + leftMs);
+      const about = leftMs < SAME_DAY_MS ? `${end.toISOString().slice(11, 16)} UTC` : onWeekday(end);
       const rate = perSecond >= 1 ? `${perSecond.toFixed(1)} a second` : `${(perSecond * 60).toFixed(1)} a minute`;
-      return `${done}/${total}, ${rate}, until about ${end.toISOString().slice(11, 16)} UTC`;
+      return `${done}/${total}, ${rate}, until about ${about}`;
     },
   };
 }

@@ -118,4 +118,10 @@ describe('a run of many', () => {
     expect(tally.add({ outcome: 'issued' }, after(1))).toBe('2/100, 1.0 a second, until about 12:01 UTC');
     expect(tally.add({ outcome: 'failed' }, after(120))).toBe('3/100, 1.0 a minute, until about 13:39 UTC');
   });
+
+  test('names the day of an end that is not today', () => {
+    const start = new Date('2027-01-31T12:00:00Z');
+    const far = createTally(4_000, start).add({ outcome: 'issued' }, new Date(start.getTime() + 120_000));
+    expect(far).toBe('1/4000, 0.5 a minute, until about Saturday 2027-02-06 01:20 UTC');
+  });
 });
