@@ -1,6 +1,7 @@
 /** What every command shares: the configuration flag, JSON, errors with their exit status, and an end by signal. */
 import { cleanLine, printableJson } from '@certbus/events';
-import type { WrittenFloor } from '@certbus/runtime';
+import type { Manager } from '@certbus/manager';
+import type { ManagedBus, WrittenFloor } from '@certbus/runtime';
 import {
   clean,
   type Environment,
@@ -119,6 +120,15 @@ export abstract class BaseCommand extends Command {
     };
     const acceptStale = flags['accept-stale'] || undefined;
     return readEnvironment({ file: flags.config, variables, acceptStale, writeLine });
+  }
+
+  /** Runs with the manager of this machine. Ctrl-C ends it also before `run`, while the bus or a place of secrets does not answer. */
+  protected async withManager<T>(
+    flags: CommonFlags,
+    run: (manager: Manager, open: ManagedBus) => Promise<T>,
+  ): Promise<T> {
+    const { withManager } = await import('@certbus/runtime');
+    return withManager(this.environment(flags), run, { signal: this.signal });
   }
 
   /** A line about what goes on, next to the data. */

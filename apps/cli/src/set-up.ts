@@ -145,10 +145,10 @@ async function beginBus({ folder, bus, name }: SetUp): Promise<void> {
 }
 
 /** Checks that the bus of a folder that is set up is there, and is the one of these files. */
-async function checkBus(config: LocalConfig): Promise<void> {
-  const { bus, close } = await openLocalBus(environmentOf(config));
+async function checkBus(config: LocalConfig, signal: AbortSignal): Promise<void> {
+  const { bus, close } = await openLocalBus(environmentOf(config), { signal });
   try {
-    const page = await bus.read(BEGINNING, { limit: 1 });
+    const page = await bus.read(BEGINNING, { limit: 1, signal });
     if (page.refused) throw page.refused;
     if (page.commits.length === 0)
       throw new HistoryError('CERTBUS_EVENTS_HISTORY_FORKED', 1, `it was written here, and ${config.bus} is empty`);
@@ -162,12 +162,16 @@ async function findSetUp(folder: string, { given, signal }: SetUpOptions & Pick<
   const configPath = join(folder, CONFIG_FILE);
   const config = readLocalConfig({ file: configPath, env: {}, cwd: folder });
   removeUnfinished(configPath);
-  await checkBus(config);
+  await checkBus(config, signal);
   const environment = environmentOf(config);
-  const configuration = await withManager(environment, async (manager) => {
-    await manager.refresh({ signal });
-    return (await manager.configuration())?.json;
-  });
+  const configuration = await withManager(
+    environment,
+    async (manager) => {
+      await manager.refresh({ signal });
+      return (await manager.configuration())?.json;
+    },
+    { signal },
+  );
   const own = await findSigningKey(environment, { signal });
   const name = await withRootState(
     environment,
@@ -229,6 +233,7 @@ export async function setUp(request: SetUp, options: SetUpOptions): Promise<SetU
       onStep('the configuration is on the bus');
       return manager.register({ signal }).then(() => undefined, describeProblem);
     },
+    { signal },
   );
   signal.throwIfAborted();
   const local = {

@@ -50,7 +50,7 @@ async function openOrAway(
   { known, key, signal }: { readonly known: Known; readonly key: ManagerKey; readonly signal: AbortSignal },
 ): Promise<{ readonly open: Pick<OpenBus, 'bus' | 'archive' | 'close'>; readonly away: Error | undefined }> {
   try {
-    return { open: await openLocalBus(environment, { key, known }), away: undefined };
+    return { open: await openLocalBus(environment, { key, known, signal }), away: undefined };
   } catch (error) {
     signal.throwIfAborted();
     const { stream } = parseAddress(environment.config.bus);
@@ -110,6 +110,7 @@ async function examineAsManager(
       secrets,
       outgoing,
       logger: loggerOf(environment),
+      signal: options.signal,
     });
   try {
     let manager = await begin(away).catch((error: unknown) => {

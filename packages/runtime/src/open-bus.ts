@@ -24,6 +24,7 @@ export interface OpenBusOptions {
   readonly key?: ManagerKey | undefined;
   /** What this machine knows of the bus. Default: as `readKnownTrust` reads it. */
   readonly known?: Pick<KnownTrust, 'trust'> | undefined;
+  /** Ends opening, with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -40,7 +41,7 @@ export async function openLocalBus(
   const { trust } = known ?? (await readKnownTrust(environment, { signal }));
   const { stream } = parseAddress(bus);
   const archive = archiveAddress === undefined ? undefined : await openArchivePlace(archiveAddress, { outgoing });
-  const log = await openLog(bus, { outgoing });
+  const log = await openLog(bus, { outgoing, signal });
   return {
     bus: openBus(log, stream, { trust, archive, signer: key?.signer }),
     log,

@@ -107,7 +107,7 @@ export async function withRootState<T>(
   { at, ...options }: PictureOptions,
 ): Promise<T> {
   if (at) {
-    const { bus, close } = await openLocalBus(environment);
+    const { bus, close } = await openLocalBus(environment, { signal: options.signal });
     try {
       return await run((await readPictureAt(bus, at, options)).root, bus);
     } finally {
@@ -128,20 +128,24 @@ export async function withKeyHolder<T>(
 ): Promise<T> {
   const signingKey = await findSigningKey(environment, { signal });
   if (root === undefined || signingKey !== undefined)
-    return withManager(environment, async (manager, open) => {
-      const rootState = () => manager.rootState({ signal });
-      const isInForce = signingKey !== undefined && isNamed(await rootState(), signingKey);
-      return run({
-        bus: open.bus,
-        manager: isInForce ? manager : undefined,
-        signingKey,
-        rootState,
-        append: (reply) =>
-          isInForce || root === undefined
-            ? manager.appendChange(reply, { signal })
-            : appendChangeAsRoot(asRoot(open, root), reply, { state: rootState, signal }),
-      });
-    });
+    return withManager(
+      environment,
+      async (manager, open) => {
+        const rootState = () => manager.rootState({ signal });
+        const isInForce = signingKey !== undefined && isNamed(await rootState(), signingKey);
+        return run({
+          bus: open.bus,
+          manager: isInForce ? manager : undefined,
+          signingKey,
+          rootState,
+          append: (reply) =>
+            isInForce || root === undefined
+              ? manager.appendChange(reply, { signal })
+              : appendChangeAsRoot(asRoot(open, root), reply, { state: rootState, signal }),
+        });
+      },
+      { signal },
+    );
   return withReader(environment, { signal }, (open, rootState) =>
     run({
       bus: open.bus,

@@ -110,7 +110,7 @@ export async function withManager<T>(
     readKnownTrust(environment, settings),
     readReferences(environment, settings),
   ]);
-  const open = await openLocalBus(environment, { key, known });
+  const open = await openLocalBus(environment, { key, known, signal: settings.signal });
   try {
     return await runOn({ open, known, key, environment, settings }, run);
   } finally {

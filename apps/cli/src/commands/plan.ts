@@ -67,10 +67,9 @@ export default class PlanCommand extends BaseCommand {
 
   async run(): Promise<Result> {
     const { flags } = await this.parse(PlanCommand);
-    const { withManager } = await import('@certbus/runtime');
     const asked = await this.#newNames(flags);
     const predicate = await predicateOf(flags);
-    return withManager(this.environment(flags), async (manager) => {
+    return this.withManager(flags, async (manager) => {
       await manager.refresh({ signal: this.signal });
       const authority = await authorityOf(manager, flags.authority, { signal: this.signal });
       const plan = await manager.plan({

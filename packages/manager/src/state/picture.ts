@@ -95,7 +95,7 @@ export async function readPicture(
   source: PictureSource & PictureWarnings,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Picture> {
-  const view = await openView(source);
+  const view = await openView({ ...source, signal });
   const { bus, warn = () => {} } = source;
   await catchUp(bus, view, signal);
   await view.written();

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { parseTrust } from '@certbus/events';
 import type { Log, StoredCommit } from '@certbus/store';
@@ -14,6 +15,7 @@ import { openLog } from '@certbus/store/open';
 import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { withManager } from '../with-manager.ts';
 import { type DaemonSite, type DaemonTask, environmentFor, STREAM, startDaemonSite } from './daemon.builders.ts';
+import { runDaemon } from './daemon.ts';
 
 const PROGRAM = fileURLToPath(new URL('./daemon-process.builders.ts', import.meta.url));
 const HOUR_MS = 3_600_000;
@@ -211,6 +213,20 @@ test('a daemon that is stopped while its DNS host hangs gives its claims back al
   await site.run('one', {}, () => host.presented);
   await host.asked;
   expect((await site.events()).at(-1)).toMatchObject({ type: 'IssuanceReleased' });
+});
+
+test('a daemon that is stopped before its bus can be opened ends at once, as one that has stopped', async () => {
+  // A program that has the file for itself.
+  using owner = new DatabaseSync(join(site.folder, 'bus.db'));
+  owner.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT');
+  const stop = new AbortController();
+  const lines: string[] = [];
+  const log = (line: string) => void lines.push(line);
+  const environment = environmentFor({ file: site.file, state: join(site.folder, 'one') });
+  const ran = runDaemon(environment, { signal: stop.signal, log });
+  stop.abort(new Error('stopped'));
+  await ran;
+  expect(lines).toEqual(['stopped before it was ready']);
 });
 
 test('it sleeps until something is due, and renews it then', async () => {

@@ -108,6 +108,16 @@ async function untilStopped(work: Promise<void>, signal: AbortSignal): Promise<v
  * Rejects as `withManager`, and with the error of `listen` for the pages, such as `EADDRINUSE`.
  */
 export async function runDaemon(environment: Environment, options: DaemonOptions): Promise<void> {
+  try {
+    await runStarted(environment, options);
+  } catch (error) {
+    // The bus, or a place of secrets, did not answer before it was stopped.
+    if (!options.signal.aborted || error !== options.signal.reason) throw error;
+    options.log('stopped before it was ready', 'info');
+  }
+}
+
+async function runStarted(environment: Environment, options: DaemonOptions): Promise<void> {
   const { signal, port, host = '127.0.0.1', intervalMs, log, onProgress, ...settings } = options;
   const { now = () => new Date() } = settings;
   const registry = new Registry();
@@ -138,6 +148,6 @@ export async function runDaemon(environment: Environment, options: DaemonOptions
         await pages?.close();
       }
     },
-    { ...settings, observe: metrics.observe },
+    { ...settings, signal, observe: metrics.observe },
   );
 }

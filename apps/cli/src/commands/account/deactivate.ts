@@ -20,8 +20,7 @@ export default class AccountDeactivate extends SigningCommand {
 
   async run(): Promise<{ authority: string; accountUrl: string }> {
     const { args, flags } = await this.parse(AccountDeactivate);
-    const { withManager } = await import('@certbus/runtime');
-    return withManager(this.environment(flags), async (manager) => {
+    return this.withManager(flags, async (manager) => {
       const { authority } = args;
       const question = `Deactivate the account at ${authority}? Its certificates cannot be renewed there any more, and this cannot be undone.`;
       const options = { authorityName: authority, forget: flags.forget, signal: this.signal };

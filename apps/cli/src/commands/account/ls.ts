@@ -50,8 +50,7 @@ export default class AccountLs extends BaseCommand {
   }
 
   async #present(flags: { readonly config?: string | undefined }): Promise<Row[]> {
-    const { withManager } = await import('@certbus/runtime');
-    return withManager(this.environment(flags), async (manager) => {
+    return this.withManager(flags, async (manager) => {
       await manager.refresh({ signal: this.signal });
       return rowsOf(manager.state.bus, await manager.authorities());
     });

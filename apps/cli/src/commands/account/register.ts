@@ -13,8 +13,7 @@ export default class AccountRegister extends SigningCommand {
 
   async run(): Promise<{ accountUrl: string; directory: string }> {
     const { args, flags } = await this.parse(AccountRegister);
-    const { withManager } = await import('@certbus/runtime');
-    const { accountUrl, directory } = await withManager(this.environment(flags), (manager) =>
+    const { accountUrl, directory } = await this.withManager(flags, (manager) =>
       manager.register({ authorityName: args.authority, signal: this.signal }),
     );
     this.log(accountUrl);

@@ -16,8 +16,7 @@ export default class AccountRollover extends SigningCommand {
 
   async run(): Promise<{ accounts: { directory: string; accountUrl: string; thumbprint: string }[] }> {
     const { flags } = await this.parse(AccountRollover);
-    const { withManager } = await import('@certbus/runtime');
-    const rolled = await withManager(this.environment(flags), async (manager) => {
+    const rolled = await this.withManager(flags, async (manager) => {
       const { replace } = flags;
       const question =
         'Deactivate the accounts whose key their CA cannot change, and register others in their place? Records in DNS that name an account URL have to name the new one then, and nothing takes it back.';

@@ -34,9 +34,8 @@ export default class AlertsTest extends BaseCommand {
 
   async run(): Promise<{ destinations: Row[] }> {
     const { args, flags } = await this.parse(AlertsTest);
-    const { withManager } = await import('@certbus/runtime');
     const names = args.name === undefined ? undefined : [args.name];
-    const results = await withManager(this.environment(flags), async (manager) => {
+    const results = await this.withManager(flags, async (manager) => {
       await manager.refresh({ signal: this.signal });
       return manager.testAlerts({ names, signal: this.signal });
     });

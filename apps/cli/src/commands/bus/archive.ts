@@ -19,11 +19,10 @@ export default class BusArchive extends SigningCommand {
 
   async run(): Promise<{ archived: number; first: number | undefined }> {
     const { flags } = await this.parse(BusArchive);
-    const { withManager } = await import('@certbus/runtime');
     const { signal } = this;
     const question = `Delete from the store all but the newest ${many(flags.keep, 'commit')}, once they are in the archive?`;
     const onProgress = (position: number) => this.progress(`archived up to position ${position}`);
-    return withManager(this.environment(flags), async (manager, { log }) => {
+    return this.withManager(flags, async (manager, { log }) => {
       if (flags.trim) await this.agree(question, flags);
       const { commits } = await manager.archive({ signal, onProgress });
       this.show(`${many(commits, 'commit')} archived`);

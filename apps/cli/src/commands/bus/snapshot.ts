@@ -9,10 +9,7 @@ export default class BusSnapshot extends SigningCommand {
   static override examples = ['CERTBUS_ARCHIVE=s3://my-bucket/certbus <%= config.bin %> <%= command.id %>'];
   async run(): Promise<{ position: number; place: string }> {
     const { flags } = await this.parse(BusSnapshot);
-    const { withManager } = await import('@certbus/runtime');
-    const { position, place } = await withManager(this.environment(flags), (manager) =>
-      manager.snapshot({ signal: this.signal }),
-    );
+    const { position, place } = await this.withManager(flags, (manager) => manager.snapshot({ signal: this.signal }));
     this.show(`a snapshot at position ${position} is at ${place}`);
     return { position, place };
   }

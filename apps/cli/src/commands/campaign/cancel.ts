@@ -11,8 +11,7 @@ export default class CampaignCancel extends SigningCommand {
 
   async run(): Promise<CampaignJson> {
     const { args, flags } = await this.parse(CampaignCancel);
-    const { withManager } = await import('@certbus/runtime');
-    const campaign = await withManager(this.environment(flags), (manager) =>
+    const campaign = await this.withManager(flags, (manager) =>
       manager.cancelCampaign(args.id, { signal: this.signal }),
     );
     for (const line of describeCampaign(campaign)) this.show(line);

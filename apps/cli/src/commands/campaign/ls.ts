@@ -15,8 +15,7 @@ export default class CampaignLs extends BaseCommand {
 
   async run(): Promise<{ campaigns: CampaignJson[] }> {
     const { flags } = await this.parse(CampaignLs);
-    const { withManager } = await import('@certbus/runtime');
-    const campaigns = await withManager(this.environment(flags), (manager) =>
+    const campaigns = await this.withManager(flags, (manager) =>
       manager.campaigns({ at: flags.at, signal: this.signal }),
     );
     await this.printTable(

@@ -57,9 +57,8 @@ export default class CampaignStart extends SigningCommand {
         'CERTBUS_CLI_USAGE',
         'Specify which certificates are to be replaced, with a condition such as --sealed-to or --issued-before, or all of them with --all.',
       );
-    const { withManager } = await import('@certbus/runtime');
     const options = { signal: this.signal };
-    const campaign = await withManager(this.environment(flags), async (manager) => {
+    const campaign = await this.withManager(flags, async (manager) => {
       const authority = await authorityOf(manager, flags.authority, options);
       const request: CampaignRequest = {
         predicate: { ...predicate, authority },

@@ -12,8 +12,7 @@ export default class CampaignStatus extends BaseCommand {
 
   async run(): Promise<CampaignJson> {
     const { args, flags } = await this.parse(CampaignStatus);
-    const { withManager } = await import('@certbus/runtime');
-    const campaign = await withManager(this.environment(flags), (manager) =>
+    const campaign = await this.withManager(flags, (manager) =>
       manager.campaign(args.id, { at: flags.at, signal: this.signal }),
     );
     for (const line of describeCampaign(campaign)) this.show(line);

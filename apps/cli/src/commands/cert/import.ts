@@ -64,18 +64,17 @@ export default class CertImport extends SigningCommand {
   async run(): Promise<ImportReport> {
     const { args, flags } = await this.parse(CertImport);
     const { path: paths = [] } = args;
-    const [{ readSource }, { toCandidates }, { passphraseFrom }, { withManager }] = await Promise.all([
+    const [{ readSource }, { toCandidates }, { passphraseFrom }] = await Promise.all([
       import('../../importing/read-source.ts'),
       import('../../importing/candidates.ts'),
       import('../../importing/passphrase.ts'),
-      import('@certbus/runtime'),
     ]);
     const { signal } = this;
     const passphrase = passphraseFrom(flags['password-file'], { canPrompt: !this.jsonEnabled(), signal });
     const reading = await readSource(paths, { format: flags.format, passphrase });
     const found = await toCandidates(reading, passphrase);
     const isDryRun = flags['dry-run'];
-    const report = await withManager(this.environment(flags), async (manager): Promise<ImportReport> => {
+    const report = await this.withManager(flags, async (manager): Promise<ImportReport> => {
       const authority = await authorityOf(manager, flags.authority, { signal });
       const manage = flags.manage ? { authority, challengeType: flags.challenge } : undefined;
       const replace = flags['replace-account'];

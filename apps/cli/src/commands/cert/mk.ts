@@ -78,15 +78,14 @@ export default class CertMk extends SigningCommand {
     const { domain = [] } = args;
     if (flags.from !== undefined && domain.length > 0)
       throw new CliError('CERTBUS_CLI_USAGE', 'Name domains, or a file with --from, not both.');
-    const [{ namesFor }, { readNameSets }, { withManager }] = await Promise.all([
+    const [{ namesFor }, { readNameSets }] = await Promise.all([
       import('../../certificates/name-sets.ts'),
       import('../../certificates/name-file.ts'),
-      import('@certbus/runtime'),
     ]);
     const source = { challengeType: flags.challenge, command: 'certbus cert mk' };
     const sets = flags.from === undefined ? undefined : await readNameSets(flags.from, source);
     const names = sets ? [] : namesFor(domain, flags);
-    return withManager(this.environment(flags), async (manager) => {
+    return this.withManager(flags, async (manager) => {
       const authority = await authorityOf(manager, flags.authority, { signal: this.signal });
       const wanted = { ...flags, authority };
       if (flags['dry-run']) return this.#plan(manager, sets?.map((set) => set.names) ?? [names], wanted);

@@ -24,8 +24,7 @@ export default class CertRenew extends SigningCommand {
 
   async run(): Promise<IssueResult> {
     const { args, flags } = await this.parse(CertRenew);
-    const { withManager } = await import('@certbus/runtime');
-    const result = await withManager(this.environment(flags), async (manager) => {
+    const result = await this.withManager(flags, async (manager) => {
       await manager.refresh({ signal: this.signal });
       const certificate = await certificateOf(manager, args.id);
       const authority = await authorityOf(manager, flags.authority, { signal: this.signal });

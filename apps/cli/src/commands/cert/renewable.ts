@@ -130,8 +130,8 @@ export default class CertRenewable extends SigningCommand {
       throw new CliError('CERTBUS_CLI_USAGE', message);
     }
     const at = args.at === undefined ? new Date() : parseInstant(args.at);
-    const [{ isEnding }, { withManager }] = await Promise.all([import('@certbus/manager'), import('@certbus/runtime')]);
-    return withManager(this.environment(flags), async (manager) => {
+    const { isEnding } = await import('@certbus/manager');
+    return this.withManager(flags, async (manager) => {
       await manager.refresh({ signal: this.signal });
       const ending = manager.due(at).filter((certificate) => isEnding(certificate, new Date())).length;
       const due = manager.due(at).map((certificate) => ({

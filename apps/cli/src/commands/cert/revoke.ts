@@ -170,8 +170,7 @@ export default class CertRevoke extends SigningCommand {
     terms: { readonly reason: RevocationReason; readonly identity: string | undefined },
     flags: { readonly serial?: string | undefined; readonly yes: boolean; readonly config?: string | undefined },
   ): Promise<RevocationResult> {
-    const { withManager } = await import('@certbus/runtime');
-    const result = await withManager(this.environment(flags), async (manager) => {
+    const result = await this.withManager(flags, async (manager) => {
       await manager.refresh({ signal: this.signal });
       const certificate = await certificateOf(manager, id, { takesRemoved: flags.serial !== undefined });
       const { certificateId } = certificate;
@@ -194,8 +193,7 @@ export default class CertRevoke extends SigningCommand {
     flags: { readonly 'served-for': string; readonly yes: boolean; readonly config?: string | undefined },
   ): Promise<MassResult> {
     const servedForMs = parseDuration(flags['served-for']);
-    const { withManager } = await import('@certbus/runtime');
-    const outcomes = await withManager(this.environment(flags), async (manager) => {
+    const outcomes = await this.withManager(flags, async (manager) => {
       const authority = await authorityOf(manager, predicate.authority, { signal: this.signal });
       const request: MassRevocationRequest = { predicate: { ...predicate, authority }, servedForMs };
       const found = await manager.revocable(request, { signal: this.signal });

@@ -14,8 +14,7 @@ export default class CertRm extends SigningCommand {
 
   async run(): Promise<{ certificateId: string; names: readonly string[] }> {
     const { args, flags } = await this.parse(CertRm);
-    const { withManager } = await import('@certbus/runtime');
-    return withManager(this.environment(flags), async (manager) => {
+    return this.withManager(flags, async (manager) => {
       await manager.refresh({ signal: this.signal });
       const { certificateId: id, names } = await certificateOf(manager, args.id);
       await this.agree(`Stop serving ${names.join(', ')} on every load balancer?`, flags);

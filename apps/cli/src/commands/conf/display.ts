@@ -32,8 +32,7 @@ export default class ConfDisplay extends BaseCommand {
   }
 
   async #present(flags: { readonly config?: string | undefined }) {
-    const { withManager } = await import('@certbus/runtime');
-    return withManager(this.environment(flags), async (manager) => {
+    return this.withManager(flags, async (manager) => {
       await manager.refresh({ signal: this.signal });
       return manager.configuration();
     });

@@ -26,8 +26,7 @@ export default class ConfEdit extends SigningCommand {
       const message = 'There is no editor: set EDITOR, or use "certbus conf display" and "certbus conf update".';
       throw new CliError('CERTBUS_CLI_USAGE', message);
     }
-    const { withManager } = await import('@certbus/runtime');
-    return withManager(this.environment(flags), (manager) => this.#edit(manager, { editor, yes: flags.yes }));
+    return this.withManager(flags, (manager) => this.#edit(manager, { editor, yes: flags.yes }));
   }
 
   async #edit(

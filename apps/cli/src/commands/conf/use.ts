@@ -82,8 +82,7 @@ export default class ConfUse extends SigningCommand {
 
   async run(): Promise<Result> {
     const { args, flags } = await this.parse(ConfUse);
-    const { withManager } = await import('@certbus/runtime');
-    return withManager(this.environment(flags), (manager) => this.#use(manager, args.ca, flags));
+    return this.withManager(flags, (manager) => this.#use(manager, args.ca, flags));
   }
 
   async #use(manager: Manager, ca: string, flags: UseFlags): Promise<Result> {

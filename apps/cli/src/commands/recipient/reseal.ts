@@ -126,11 +126,10 @@ export default class RecipientReseal extends SigningCommand {
     flags: { readonly config?: string | undefined; readonly 'accept-stale'?: boolean | undefined },
   ): Promise<Resealed> {
     const { readExchangedLines } = await import('@certbus/runtime/local');
-    const { withManager } = await import('@certbus/runtime');
     const { signal } = this;
     const hash = await checkResealedKeys(readExchangedLines(file, WHAT));
     this.show(`${file} is whole, SHA-256 ${hash}: the same as where it was made, unless it was replaced on the way`);
-    const { written, left } = await withManager(this.environment(flags), async (manager) => {
+    const { written, left } = await this.withManager(flags, async (manager) => {
       const lines = readExchangedLines(file, WHAT);
       try {
         const brought = await parseResealedKeys(lines);

@@ -46,7 +46,7 @@ export async function readRootStateOf(
   source: PictureSource & PictureWarnings,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<RootPicture> {
-  const view = await openView(source);
+  const view = await openView({ ...source, signal: options.signal });
   await catchUp(source.bus, view, options.signal);
   await view.written();
   return { ...(await readRootState(source.bus, view.replica, options)), ...besides(view) };
