@@ -229,6 +229,27 @@ test('a daemon that is stopped before its bus can be opened ends at once, as one
   expect(lines).toEqual(['stopped before it was ready']);
 });
 
+test('a daemon that is stopped while its bus takes nothing ends all the same, and the next one goes on with its order', async () => {
+  await site.issue(['locked.test']);
+  site.advance(100 * HOUR_MS);
+  const orders = site.ca.orderCount;
+  const stalled = site.ca.faults.inject({ kind: 'stall', when: 'before' }, { resource: 'finalize', times: 1 });
+  const daemon = start('one', () => {});
+  await expect.poll(() => stalled.hits).toBe(1);
+  // Another process writes to the bus, and hangs.
+  const writer = new DatabaseSync(join(site.folder, 'bus.db'));
+  writer.exec('BEGIN IMMEDIATE');
+  daemon.kill('SIGTERM');
+  expect(await once(daemon, 'exit')).toEqual([0, null]);
+  writer.exec('ROLLBACK');
+  writer.close();
+  site.ca.faults.clear();
+  expect((await site.events()).some((event) => event.type === 'IssuanceReleased')).toBe(false);
+  await site.run('two', {}, () => site.until('CertificateObtained', 2));
+  expect(site.ca.orderCount - orders).toBe(1);
+  expect(site.dns.get('_acme-challenge.locked.test', 'TXT')).toEqual([]);
+});
+
 test('it sleeps until something is due, and renews it then', async () => {
   await site.issue(['sleeps.test']);
   await site.run('one', {}, async (lines) => {
