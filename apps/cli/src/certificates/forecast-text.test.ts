@@ -7,6 +7,7 @@ const SATURDAY = new Date('2027-01-02T11:30:00Z');
 
 const forecast = {
   certificates: 1_200,
+  unconfigured: 0,
   replacedAt: FRIDAY,
   servedAt: FRIDAY,
   caughtUpAt: SATURDAY,
@@ -21,6 +22,14 @@ test('a forecast says when the last replacement is expected, what it delays, and
   ]);
   const [endless] = describeForecast({ ...forecast, caughtUpAt: undefined, longestDelaySeconds: 0 });
   expect(endless).toContain('; some renewals stay late beyond the end of this plan; no other renewal waits for it');
+});
+
+test('what came from a CA that is not configured has no date, and is named', () => {
+  const line =
+    '  3 certificates of a CA that is not in the configuration: an order for one fails until "certbus cert renew ID --authority NAME" moves it';
+  expect(describeForecast({ ...forecast, certificates: 1_203, unconfigured: 3 }).at(-1)).toBe(line);
+  const nothingElse = { ...forecast, certificates: 3, unconfigured: 3, authorities: [] };
+  expect(describeForecast(nothingElse)).toEqual(['3 certificates to replace', line]);
 });
 
 test('a forecast of nothing names no date', () => {

@@ -31,8 +31,15 @@ export function forecastJson({ replacedAt, servedAt, caughtUpAt, authorities, ..
 
 /** When a replacement is done, and what it does to other renewals, in a line and one for each CA. */
 export function describeForecast(forecast: ReplacementForecast): string[] {
-  const { certificates, replacedAt, caughtUpAt, longestDelaySeconds, authorities } = forecast;
+  const { certificates, unconfigured, replacedAt, caughtUpAt, longestDelaySeconds, authorities } = forecast;
   if (certificates === 0) return ['no certificate to replace'];
+  const left =
+    unconfigured === 0
+      ? []
+      : [
+          `  ${many(unconfigured, 'certificate')} of a CA that is not in the configuration: an order for one fails until "certbus cert renew ID --authority NAME" moves it`,
+        ];
+  if (unconfigured === certificates) return [`${many(certificates, 'certificate')} to replace`, ...left];
   const caughtUp = caughtUpAt
     ? `no renewal is late after ${onWeekday(caughtUpAt)}`
     : 'some renewals stay late beyond the end of this plan';
@@ -45,5 +52,6 @@ export function describeForecast(forecast: ReplacementForecast): string[] {
       (each) =>
         `  ${each.name}: ${many(each.certificates, 'certificate')}, the last one on ${onWeekday(each.replacedAt)}, limited by ${limitText(each.boundBy)}`,
     ),
+    ...left,
   ];
 }

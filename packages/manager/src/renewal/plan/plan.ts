@@ -8,6 +8,7 @@ import { countsFor } from '../../decide/limits.ts';
 import { rootHistoryOf } from '../../state/root-history.ts';
 import { type Predicate, resolvePredicate, selectionOf } from '../campaign/predicate.ts';
 import { bucketOf, createVirtualBucket, type VirtualBucket } from './bucket.ts';
+import { domainWaits } from './domains.ts';
 import { byHour, HOUR_MS } from './hours.ts';
 import { forecastNewNames, type NewNames, type NewNamesForecast, type Pace } from './new-names.ts';
 import { forecastReplacement, type RenewalSpeed, type ReplacementForecast } from './replacement.ts';
@@ -137,7 +138,11 @@ export function forecastSelection(
 ): ReplacementForecast {
   const pace = paceOf(config, orderSeconds);
   const speeds = countersOf(context, config, pace);
-  const common = { now: context.now(), hours: days * 24, orderMs: pace.orderMs, speeds };
+  const limits = speeds.map(
+    ({ directory }) => [directory, limitsOfAuthority(config, context.publishedLimits, directory)] as const,
+  );
+  const waits = domainWaits(context, selection, new Map(limits));
+  const common = { now: context.now(), hours: days * 24, orderMs: pace.orderMs, speeds, waits };
   return context.view.replica.snapshot((reader) =>
     forecastReplacement({ reader, ...common }, selection, ordersPerHour),
   );

@@ -1,13 +1,16 @@
 /** Forecasts when many certificates are replaced, be it by a campaign or after a mass revocation. */
 import { campaignPace } from '@certbus/events/history';
 import type { DutyCount, ReplicaReader, Selection } from '@certbus/replica';
+import type { DomainWait } from './domains.ts';
 import { byHour, HOUR_MS } from './hours.ts';
 import { rehearseLoad } from './rehearsal.ts';
 
 /** What replacing many certificates at once costs. */
 export interface ReplacementForecast {
   readonly certificates: number;
-  /** When the last replacement is there. */
+  /** How many of them came from a CA that is not in the configuration, so that they cannot be replaced there. */
+  readonly unconfigured: number;
+  /** When the last replacement of the others is there. */
   readonly replacedAt: Date;
   /** When every follower that looks at the bus each ten seconds serves the last one. */
   readonly servedAt: Date;
@@ -19,7 +22,7 @@ export interface ReplacementForecast {
     readonly name: string;
     readonly certificates: number;
     readonly replacedAt: Date;
-    /** What keeps it from going faster: `pace` of the manager, `requests` or `orders` of the CA, or `rate` of the campaign. */
+    /** What keeps it from going faster: `pace` of the manager, `requests` or `orders` of the CA, `domains` with a domain, or `rate` of the campaign. */
     readonly boundBy: string;
   }[];
 }
@@ -42,6 +45,8 @@ export interface ReplacementContext {
   readonly hours: number;
   readonly orderMs: number;
   readonly speeds: readonly RenewalSpeed[];
+  /** Of CAs at which a domain has less room than there is to replace, by their directory. Default none. */
+  readonly waits?: ReadonlyMap<string, DomainWait>;
 }
 
 /** The interval at which followers look at the bus, with its jitter, and the time in which they take a page of it, milliseconds. */
@@ -67,7 +72,7 @@ function spread(
 
 /** Rehearses the replacement of what is selected, at the pace of a campaign where there is one. */
 export function forecastReplacement(
-  { reader, now, hours, orderMs, speeds }: ReplacementContext,
+  { reader, now, hours, orderMs, speeds, waits = new Map() }: ReplacementContext,
   selection: Selection,
   ordersPerHour?: number,
 ): ReplacementForecast {
@@ -78,7 +83,7 @@ export function forecastReplacement(
   const pacedMs = pace ? Math.max(0, all - pace.burst) * pace.perOrderMs + (all > 0 ? orderMs : 0) : 0;
   // What is replaced now does not come due later.
   const others = [...duties, ...selected.map((each) => ({ ...each, certificates: -each.certificates }))];
-  const each = speeds.map((speed) => {
+  const paced = speeds.map((speed) => {
     const isHere = ({ traits }: DutyCount) => traits.directory === speed.directory;
     const certificates = totalOf(selected.filter(isHere));
     const due = byHour(others.filter(isHere), now, hours);
@@ -91,13 +96,23 @@ export function forecastReplacement(
     const replacedAfterMs = Math.max(pacedMs, atOnce.replacedAfterMs);
     return { speed, certificates, ...spaced, replacedAfterMs, boundBy: isPaced ? 'rate' : speed.boundBy };
   });
+  const each = paced.map((forecast) => {
+    const wait = waits.get(forecast.speed.directory);
+    const waitedMs = (wait?.afterMs ?? 0) + orderMs;
+    if (!wait || waitedMs <= forecast.replacedAfterMs) return forecast;
+    const { caughtUpAfterMs } = forecast;
+    // What comes due for that domain meanwhile waits behind it.
+    const caughtUp = caughtUpAfterMs === undefined ? undefined : Math.max(caughtUpAfterMs, waitedMs);
+    return { ...forecast, replacedAfterMs: waitedMs, caughtUpAfterMs: caughtUp, boundBy: wait.boundBy };
+  });
   const concerned = each.filter(({ certificates }) => certificates > 0);
   const after = (ms: number) => new Date(now.getTime() + ms);
   const caughtUp = concerned.map(({ caughtUpAfterMs = Number.POSITIVE_INFINITY }) => caughtUpAfterMs);
   const last = Math.max(0, ...caughtUp);
   const replacedMs = Math.max(0, ...concerned.map(({ replacedAfterMs }) => replacedAfterMs));
   return {
-    certificates: totalOf(selected),
+    certificates: all,
+    unconfigured: all - concerned.reduce((sum, { certificates }) => sum + certificates, 0),
     replacedAt: after(replacedMs),
     servedAt: after(replacedMs + (concerned.length > 0 ? FOLLOWED_MS : 0)),
     caughtUpAt: Number.isFinite(last) ? after(last) : undefined,
