@@ -52,7 +52,8 @@ export function createFreshness({
   }
 
   function staleSince(): Date | undefined {
-    if (isSettled || replica.isSettled()) return undefined;
+    isSettled ||= replica.isSettled();
+    if (isSettled) return undefined;
     const { newestAt } = view.state.bus;
     if (newestAt === undefined) return undefined;
     const newest = new Date(newestAt);

@@ -58,6 +58,8 @@ export interface Layer extends ManagerState {
     events: readonly ReadEvent[],
     commit: { readonly at: Date; readonly position: number; readonly keyId?: string | undefined },
   ): void;
+  /** How many certificates have changed on this layer. */
+  readonly size: number;
   /** Whether this certificate has changed on this layer. */
   has(certificateId: string): boolean;
 }
@@ -90,6 +92,9 @@ export function layerOn(base: ManagerState): Layer {
   const layer: Layer = {
     get bus() {
       return bus ?? base.bus;
+    },
+    get size() {
+      return changed.size;
     },
     has: (certificateId) => changed.has(certificateId),
     certificate: (certificateId) => changed.get(certificateId) ?? base.certificate(certificateId),

@@ -2,20 +2,28 @@
 import { type Checkpoint, type Commit, isRewritten } from '@certbus/events/history';
 import type { Replica, ReplicaReader } from '@certbus/replica';
 import type { View } from '@certbus/store';
+import { type Reads, rememberReads } from './remembered-reads.ts';
 import { type Layer, layerOn, type ManagerState } from './state.ts';
 
 /** The earliest instant that there is. */
 const EARLIEST = new Date(-8.64e15);
 
+/** How many changed certificates stay in memory although the replica has them: what is at work on them asks for them again and again. */
+const KEPT = 100;
+
+const readsOf = (reader: ReplicaReader): Reads => ({
+  certificate: (certificateId) => reader.certificate(certificateId),
+  spending: (key, stretch) => ({ position: reader.checkpoint().position, ...reader.spending(key, stretch) }),
+});
+
 /** The state that a replica holds. */
-export function stateOf(reader: ReplicaReader): ManagerState {
-  const resolve = (ids: readonly string[]) =>
-    ids.map((id) => reader.certificate(id)).filter((found) => found !== undefined);
+export function stateOf(reader: ReplicaReader, { certificate, spending }: Reads = readsOf(reader)): ManagerState {
+  const resolve = (ids: readonly string[]) => ids.map(certificate).filter((found) => found !== undefined);
   return {
     get bus() {
       return reader.bus();
     },
-    certificate: (certificateId) => reader.certificate(certificateId),
+    certificate,
     withNames: (key) => resolve(reader.idsByNameSet(key)),
     due: (at) => reader.due(at),
     nextDue({ after = EARLIEST, isExcepted = () => false } = {}) {
@@ -28,8 +36,16 @@ export function stateOf(reader: ReplicaReader): ManagerState {
     retired: (at) => reader.retired(at),
     lostSince: (after) => reader.lostSince(after),
     issuer: (hash) => reader.issuer(hash),
-    spending: (key, stretch) => ({ position: reader.checkpoint().position, ...reader.spending(key, stretch) }),
+    spending,
   };
+}
+
+/** The same, read once as long as what follows is held above it. */
+function rememberedStateOf(replica: Replica): ManagerState {
+  const { certificate } = readsOf(replica);
+  // How far it goes and what was spent by then, of one moment: what is held above comes on top.
+  const spending: Reads['spending'] = (...asked) => replica.snapshot((reader) => readsOf(reader).spending(...asked));
+  return stateOf(replica, rememberReads({ certificate, spending }));
 }
 
 /** A manager's picture of the bus, and its replica, which may be some commits behind. */
@@ -63,8 +79,7 @@ export interface ViewOptions {
  */
 export function createView(opened: Replica, { readAgain, readElsewhere, onReplicaFailed }: ViewOptions): ManagerView {
   let replica = opened;
-  let below = stateOf(replica);
-  let above: Layer = layerOn(below);
+  let above: Layer = layerOn(rememberedStateOf(replica));
   let checkpoint: Checkpoint = replica.checkpoint();
   let writing: Promise<void> = Promise.resolve();
   let isBehind = false;
@@ -97,12 +112,13 @@ export function createView(opened: Replica, { readAgain, readElsewhere, onReplic
   function take(commits: readonly Commit[], reached: Checkpoint): void {
     const base = replica.checkpoint();
     if (base.position >= reached.position) {
-      above = layerOn(below);
+      above = layerOn(rememberedStateOf(replica));
       checkpoint = base;
       return;
     }
     // The replica has all that was held here: a manager that runs for weeks does not gather every certificate in memory.
-    if (base.position >= checkpoint.position) above = layerOn(below);
+    const isTaken = base.position === checkpoint.position && above.size >= KEPT;
+    if (isTaken || base.position > checkpoint.position) above = layerOn(rememberedStateOf(replica));
     for (const { events, position, at, keyId } of commits) {
       // A certificate that is not held here is read from the replica, which may have this commit in it already. What is
       // said of the bus itself may be said twice.
@@ -115,8 +131,7 @@ export function createView(opened: Replica, { readAgain, readElsewhere, onReplic
 
   function begin(from: Replica): void {
     replica = from;
-    below = stateOf(replica);
-    above = layerOn(below);
+    above = layerOn(rememberedStateOf(replica));
     checkpoint = replica.checkpoint();
     isBehind = false;
   }
