@@ -84,6 +84,9 @@ const queues = new WeakMap<object, Queue<never>>();
 /** Views whose position was found on their bus by this process. */
 const confirmed = new WeakSet<object>();
 
+/** At which position this process itself wrote last, by view: while a view is there, nobody else seems to write. */
+const written = new WeakMap<object, number>();
+
 /** Takes commits into a view, or has it made again where they make void what it took before. Returns whether they were taken. */
 async function take<State>(
   view: View<State>,
@@ -121,7 +124,8 @@ export async function catchUp<State>(bus: Bus, view: View<State>, signal?: Abort
  * Decides on the newest state of the bus and appends what was decided, exactly once.
  *
  * The view is brought up to date, `decide` is called, its events are appended behind exactly what it saw; on a conflict all
- * of this is done again, with jittered pauses. Decisions that wait on one view in one process share a commit: each sees what
+ * of this is done again, with jittered pauses. Behind a commit of this process the view is only read up to date after a conflict, and where
+ * there is nothing to append. Decisions that wait on one view in one process share a commit: each sees what
  * the one before it left, one that throws fails alone, and none settles before the append's outcome is known.
  *
  * Rejects with what `decide` threw, `CERTBUS_STORE_ATTEMPTS_EXHAUSTED`, `CERTBUS_STORE_OUTCOME_UNKNOWN`,
@@ -181,6 +185,7 @@ async function decideAndAppend<State>(
       // Known from here on: a view that cannot take it fails the next decision, not these. It has the commit before they continue.
       for (const decision of decided) decision.settle();
       if (!appended) return left;
+      written.set(view, appended.checkpoint.position);
       if (isRewritten(view.checkpoint, appended.checkpoint)) await view.rebuild({ signal });
       else view.apply([appended.commit], appended.checkpoint);
       return left;
@@ -209,20 +214,23 @@ function whenAllAbort<State>(
   const signals = taken.map(({ signal }) => signal).filter((signal) => signal !== undefined);
   if (signals.length < taken.length) return { signal: undefined, [Symbol.dispose]() {} };
   const all = new AbortController();
-  const listening = new AbortController();
   const look = () => {
     if (signals.every(({ aborted }) => aborted)) all.abort(signals[0]?.reason);
   };
-  for (const signal of signals) signal.addEventListener('abort', look, { signal: listening.signal });
-  return { signal: all.signal, [Symbol.dispose]: () => listening.abort() };
+  for (const signal of signals) signal.addEventListener('abort', look);
+  const dispose = () => {
+    for (const signal of signals) signal.removeEventListener('abort', look);
+  };
+  return { signal: all.signal, [Symbol.dispose]: dispose };
 }
 
 /**
- * Decides on a view that was caught up a moment ago, where all that wait may. What says nothing would be true of a moment ago only;
- * what says something cannot be appended unless it is true now.
+ * Decides on a view that was caught up a moment ago, where all that wait may, or that ends with what this process wrote itself. What says nothing
+ * would be true of a moment ago only; what says something cannot be appended unless it is true now.
  */
 function decideWithoutReading<State>(view: View<State>, present: readonly Waiting<State>[], at: Date) {
-  if (!confirmed.has(view) || !present.every(({ caughtUp }) => caughtUp)) return undefined;
+  const isOwn = written.get(view) === view.checkpoint.position;
+  if (!confirmed.has(view) || !(isOwn || present.every(({ caughtUp }) => caughtUp))) return undefined;
   const { decided, left } = decideAll(view.draft(), present, at);
   return decided.every(({ events }) => events.length > 0) ? { decided, left, at } : undefined;
 }
