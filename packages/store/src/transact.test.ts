@@ -123,6 +123,18 @@ test('behind what this process wrote last, what is said is appended without a re
   expect(await readsOf(() => transact(bus, view, addAll))).toBe(0);
 });
 
+test('decisions that come within a few turns of the event loop share a commit', async () => {
+  const log = watched(createMemoryLog());
+  const { bus } = await beginBus(log);
+  const view = createView();
+  const before = log.appends;
+  const first = transact(bus, view, say('a'));
+  await setImmediate();
+  await setImmediate();
+  await Promise.all([first, transact(bus, view, say('b'))]);
+  expect(log.appends).toBe(before + 1);
+});
+
 test('a decision that has nothing to say appends nothing', async () => {
   const log = watched(createMemoryLog());
   const { bus } = await beginBus(log);

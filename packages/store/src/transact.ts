@@ -78,6 +78,8 @@ interface Queue<State> {
 
 /** Events may fill this much of a commit; the rest is for its frame and signature. */
 const MAX_EVENTS_BYTES = MAX_COMMIT_BYTES - 2_000;
+/** How many turns of the event loop a decision waits for others: flushing a commit takes milliseconds, a turn with nothing to do microseconds. */
+const GATHERING_TURNS = 4;
 /** Decisions wait by view: those of two views of one bus are two processes to each other. */
 const queues = new WeakMap<object, Queue<never>>();
 
@@ -149,8 +151,8 @@ export function transact<State, Result>(
 async function drain<State>(bus: Bus, view: View<State>, queue: Queue<State>): Promise<void> {
   queue.running = true;
   while (queue.waiting.length > 0) {
-    // Decisions that are made in one turn of the event loop meet in one commit: all whose answers came while the last one was flushed.
-    await setImmediate();
+    // What is decided meanwhile shares the commit: on a busy event loop turns are long, and much comes in them.
+    for (let turn = 0; turn < GATHERING_TURNS; turn += 1) await setImmediate();
     const taken = queue.waiting.splice(0);
     try {
       queue.waiting.unshift(...(await decideAndAppend(bus, view, taken)));
