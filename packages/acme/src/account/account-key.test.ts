@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { signJws } from '../wire/jws.ts';
+import { flatSignature, signJws } from '../wire/jws.ts';
 import { accountThumbprint, generateAccountKey, readAccountKey, thumbprintOf } from './account-key.ts';
 
 const pem = (type: 'ec' | 'rsa' | 'ed25519', options: object) => {
@@ -36,6 +36,13 @@ test.each([
   const input = Buffer.from(`${jws.protected}.${jws.payload}`);
   const signature = Buffer.from(jws.signature, 'base64url');
   expect(verify(hash, input, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature)).toBe(true);
+});
+
+test('the numbers of a signature have their full length, whatever DER leaves out or puts in front', () => {
+  const short = '01'.padEnd(60, '2');
+  const signed = 'f'.padEnd(64, '3');
+  const der = Buffer.from(`3043021e${short}022100${signed}`, 'hex');
+  expect(flatSignature(der, 32).toString('hex')).toBe(`0000${short}${signed}`);
 });
 
 test('POST-as-GET has an empty payload, and an account signs by its URL', async () => {

@@ -43,14 +43,14 @@ export function startDeadline(
   const ends = now().getTime() + deadlineMs;
   const missed = `The session with the CA at ${directory} did not end within ${deadlineMs / 1000} s.`;
   const limit = new AbortController();
-  const late = new DeadlineError(`${missed} Try again later.`);
-  const timer = setTimeout(() => limit.abort(late), deadlineMs);
+  const late = () => new DeadlineError(`${missed} Try again later.`);
+  const timer = setTimeout(() => limit.abort(late()), deadlineMs);
   const either = AbortSignal.any([signal, limit.signal]);
 
   function check(ms: number, reason?: WaitReason): void {
     const end = new Date(now().getTime() + ms);
     if (end.getTime() <= ends) return;
-    if (!reason) throw late;
+    if (!reason) throw late();
     if (reason.kind === 'undecided') throw new DeadlineError(`${missed} ${reason.what}. Try again later.`);
     const why = reason.kind === 'limit' ? reason.what : 'The CA asks to come back';
     const message = `${missed} ${why} at ${end.toISOString()}.`;
