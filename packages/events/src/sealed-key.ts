@@ -36,9 +36,19 @@ export async function checkRecipients(recipients: readonly Recipient[]): Promise
   for (const each of recipients) addRecipient(new age.Encrypter(), each, age);
 }
 
-function addRecipient(encrypter: Encrypter, { name, recipient }: Recipient, { Stanza: stanza }: Age): void {
+/** Recipients as the library takes them, by their text: a bus has a few, and seals to all of them each time. */
+const parsed = new Map<string, ReturnType<typeof parseAgeRecipient>>();
+
+function parse(recipient: string, { Stanza: stanza }: Age): ReturnType<typeof parseAgeRecipient> {
+  const known = parsed.get(recipient) ?? parseAgeRecipient(recipient, stanza);
+  if (parsed.size > 10 * MAX_RECIPIENTS) parsed.clear();
+  parsed.set(recipient, known);
+  return known;
+}
+
+function addRecipient(encrypter: Encrypter, { name, recipient }: Recipient, age: Age): void {
   try {
-    encrypter.addRecipient(parseAgeRecipient(recipient, stanza));
+    encrypter.addRecipient(parse(recipient, age));
   } catch (cause) {
     throw new EventsError('CERTBUS_EVENTS_RECIPIENTS_INVALID', `Recipient "${name}" is not an age recipient (age1…).`, {
       cause,
