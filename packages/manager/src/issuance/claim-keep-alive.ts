@@ -26,6 +26,9 @@ const EXTENDED_BELOW = 5 / 8;
 /** No order is begun with a claim that could not be extended and of which no more is left than this, in lengths of it. */
 const TOO_SHORT_TO_BEGIN = 1 / 2;
 
+/** One for all claims: an error that is made has a stack. */
+const ENDED = new DOMException('The claim is kept no longer', 'AbortError');
+
 /** How long claims on the certificate of a claim last, milliseconds. */
 export function claimMsOf({ view, claimMs }: Pick<Context, 'view' | 'claimMs'>, { certificateId }: HeldClaim): number {
   const certificate = view.state.certificate(certificateId);
@@ -89,7 +92,7 @@ export async function keepClaimAlive(
     lost: lost.signal,
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
-      disposed.abort();
+      disposed.abort(ENDED);
       await extending;
     },
   };

@@ -142,7 +142,7 @@ async function csrFor(
   return csr;
 }
 
-/** The CSR that a claim will need, by the picture of a moment ago: made without asking the bus. */
+/** The CSR that a claim will need, as far as this process knows: made without asking the bus, which the claim itself does. */
 async function createCsrAhead(
   context: Context,
   options: ClaimedRun,
@@ -164,9 +164,7 @@ async function claim(
   const ended = new Set<string>();
   const terms = { holder, claimMs, graceMs, takeOver, ended, limits };
   let { caughtUp = false } = options;
-  let csr = caughtUp
-    ? await createCsrAhead(context, options, (state, now) => ask(state, now, terms, undefined))
-    : undefined;
+  let csr = await createCsrAhead(context, options, (state, now) => ask(state, now, terms, undefined));
   for (;;) {
     signal.throwIfAborted();
     const result = await decide(context, (state, now) => ask(state, now, terms, csr), { signal, caughtUp });

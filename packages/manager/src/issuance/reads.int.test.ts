@@ -47,6 +47,23 @@ test('a certificate for new names is asked for after two reads of the bus', asyn
   expect(log?.readsBeforeAppend).toBe(2);
 });
 
+test('a renewal on a bus on which nobody else writes is made after one read', async () => {
+  const counter = { reads: 0 };
+  const throughLog = (log: Log): Log => ({
+    ...log,
+    read(...call) {
+      counter.reads += 1;
+      return log.read(...call);
+    },
+  });
+  await withManager(site, { holder: 'one', throughLog }, async (manager) => {
+    const { certificateId } = await manager.issue({ names: ['renewed.test'] }, { signal });
+    counter.reads = 0;
+    expect(await manager.renew(certificateId, { signal })).toMatchObject({ outcome: 'issued' });
+  });
+  expect(counter.reads).toBe(1);
+});
+
 test('what another manager wrote after the last read is decided on', async () => {
   await withManager(site, { holder: 'one' }, async (one) => {
     await one.issue({ names: ['b.test'] }, { signal });
