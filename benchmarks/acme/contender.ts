@@ -28,7 +28,8 @@ async function openProgram(command: string, args: readonly string[], { roots }: 
   const folder = temporaryFolder();
   const rootsFile = join(folder.path, 'roots.pem');
   await writeFile(rootsFile, roots);
-  const env = { ...process.env, NODE_EXTRA_CA_CERTS: rootsFile };
+  // A manager that is opened again starts its thread again; what users install has no types to strip each time.
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: rootsFile, NODE_COMPILE_CACHE: join(folder.path, 'compiled') };
   const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = once(child, 'exit');
   // Its end shows where its answers are read.
