@@ -310,6 +310,20 @@ export const manager: readonly Mutant[] = [
     noticedBy: [{ file: 'packages/manager/src/decide/room.test.ts' }],
   },
   {
+    fault: 'what was read of a replica is remembered although another process has advanced it',
+    file: 'packages/manager/src/state/view.ts',
+    find: 'isTaken || base.position > checkpoint.position',
+    replace: 'isTaken',
+    noticedBy: [{ file: 'packages/manager/src/state/view.test.ts' }],
+  },
+  {
+    fault: 'what was spent is not read again where a stretch goes beyond what was read',
+    file: 'packages/manager/src/state/remembered-reads.ts',
+    find: ' && known.stretch.until >= until',
+    replace: '',
+    noticedBy: [{ file: 'packages/manager/src/state/remembered-reads.test.ts' }],
+  },
+  {
     fault: 'spending that the replica has taken meanwhile is counted twice',
     file: 'packages/manager/src/state/spending.ts',
     find: '.filter(({ position }) => position > below.position)',

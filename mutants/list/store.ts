@@ -111,6 +111,13 @@ export const store: readonly Mutant[] = [
     ],
   },
   {
+    fault: 'what another process wrote last is taken for the newest without a read',
+    file: TRANSACT,
+    find: 'written.get(view) === view.checkpoint.position',
+    replace: 'written.has(view)',
+    noticedBy: [{ file: TRANSACT_TEST }],
+  },
+  {
     fault: 'decisions share a commit only where they are made at the same instant',
     file: TRANSACT,
     find: 'await setImmediate();',

@@ -142,6 +142,24 @@ test('a replica that another process advances, in steps of its own, never shows 
   await replica.close();
 });
 
+test('what was read of a replica is read again once another process has advanced it', async () => {
+  const { bus, busId, say } = await beginBus();
+  const replica = await openReplica({ path: ':memory:', busId });
+  await say(obtained(1, 'one'));
+  await synchronize(replica, bus);
+  const view = viewOf(bus, Object.create(replica, { advancing: { value: false } }) as Replica);
+  const leaf = () => view.state.certificate('certificate1')?.current?.leaf;
+  expect(leaf()).toBe(Buffer.from('one').toString('base64'));
+  await say(obtained(1, 'renewed'));
+  const { commits, checkpoint } = await bus.read(replica.checkpoint());
+  await replica.apply(commits, checkpoint);
+  // What this view takes now goes further than the replica.
+  await say({ type: 'Heartbeat' });
+  await catchUp(bus, view);
+  expect(leaf()).toBe(Buffer.from('renewed').toString('base64'));
+  await replica.close();
+});
+
 test('a replica of which one write failed reads the bus again with the next commit', async () => {
   const { bus, busId, say } = await beginBus();
   const replica = failingOnce(await openReplica({ path: ':memory:', busId }));
