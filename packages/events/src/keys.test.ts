@@ -62,6 +62,15 @@ test('a file that is not the key asked for is refused without quoting it', async
   });
 });
 
+test('a file with two keys of a kind is refused, and one that says a key twice is not', async () => {
+  const [old, next] = [await createIdentity(), await createIdentity()];
+  const refused = { code: 'CERTBUS_EVENTS_KEY_MALFORMED', message: expect.stringContaining('2 lines') };
+  await expect(parseIdentityFile(`${old}${next}`)).rejects.toMatchObject(refused);
+  await expect(parseIdentityFile(`${old}${old}`)).resolves.toEqual(await parseIdentityFile(old));
+  const [root, other] = [createRootKey(), createRootKey()];
+  expect(() => parseRootKey(`${root}${other}`)).toThrow(expect.objectContaining(refused));
+});
+
 test('a trust line comes back, and anything else is refused with its form', () => {
   const trust = { busId: createBusId(), rootKey: parseRootKey(createRootKey()).publicKey };
   expect(parseTrust(`${formatTrust(trust)}\n`)).toEqual(trust);

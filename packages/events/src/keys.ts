@@ -67,28 +67,32 @@ function createSeedText(prefix: string): string {
   return prefix + Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url');
 }
 
+/** The one line of a file that begins with a prefix. Which of two keys is meant, nobody can tell. */
+function keyLine(text: string, prefix: string, what: string): string {
+  const lines = text.split(/\r?\n|\\n/).map((line) => line.trim());
+  const [line, ...others] = new Set(lines.filter((candidate) => candidate.startsWith(prefix)));
+  if (line === undefined || others.length > 0) {
+    const message =
+      line === undefined
+        ? `This is not ${what}: it needs a line that begins with ${prefix}. Was another file given?`
+        : `This file has ${1 + others.length} lines that begin with ${prefix}, and ${what} is one. Keep each in a file of its own, and give the file of the newest.`;
+    throw new EventsError('CERTBUS_EVENTS_KEY_MALFORMED', message);
+  }
+  return line;
+}
+
 function parseSeed(text: string, prefix: string, what: string): Uint8Array {
-  const line = text.split(/\r?\n|\\n/).find((candidate) => candidate.startsWith(prefix));
-  const encoded = line?.slice(prefix.length).trim() ?? '';
+  const encoded = keyLine(text, prefix, what).slice(prefix.length);
   if (!isBase64url(encoded, 32)) {
     throw new EventsError(
       'CERTBUS_EVENTS_KEY_MALFORMED',
-      `This is not ${what}: it needs a line that begins with ${prefix}. Was another file given?`,
+      `This is not ${what}: what follows ${prefix} is damaged. Was a part of the line lost?`,
     );
   }
   return Buffer.from(encoded, 'base64url');
 }
 
-function parseIdentity(text: string, what: string): string {
-  const line = text.split(/\r?\n|\\n/).find((candidate) => candidate.trim().startsWith('AGE-SECRET-KEY-'));
-  if (!line) {
-    throw new EventsError(
-      'CERTBUS_EVENTS_KEY_MALFORMED',
-      `This is not ${what}: it needs a line that begins with AGE-SECRET-KEY-1. Was another file given?`,
-    );
-  }
-  return line.trim();
-}
+const parseIdentity = (text: string, what: string): string => keyLine(text, 'AGE-SECRET-KEY-', what);
 
 /** Makes a root key and returns the text of its file. */
 export function createRootKey(): string {
