@@ -23,21 +23,39 @@ const NAMES_PER_CONTEXT = 4;
 const KEPT_NAMES = 1_000;
 const KEEP_NAMES_EVERY_MS = 60_000;
 
-/** Makes the contexts that were in use before a restart, one a turn of the event loop. */
-async function warm(names: readonly string[], map: NameMap, signal: AbortSignal): Promise<void> {
-  for (const name of names) {
-    if (signal.aborted) return;
-    try {
-      await map.find(name, () => undefined);
-    } catch {
-      // Closed or damaged: a handshake meets the same and says so.
+/** Makes contexts before anybody asks for them. */
+interface Warmer {
+  /** Takes server names, which come behind those before. */
+  add(serverNames: readonly string[], map: NameMap): void;
+  /** Resolves once it is at work no longer. */
+  ended(): Promise<void>;
+}
+
+/** Makes what makes contexts, one a turn of the event loop, until the signal. */
+function createWarmer(signal: AbortSignal): Warmer {
+  let last = Promise.resolve();
+
+  async function warm(serverNames: readonly string[], map: NameMap): Promise<void> {
+    for (const serverName of serverNames) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (signal.aborted) return;
+      try {
+        await map.find(serverName, () => undefined);
+      } catch {
+        // Closed or damaged: a handshake meets the same and says so.
+      }
     }
-    await new Promise((resolve) => setImmediate(resolve));
   }
+  return {
+    add(serverNames, map) {
+      if (serverNames.length > 0) last = last.then(() => warm(serverNames, map));
+    },
+    ended: () => last,
+  };
 }
 
 /** Makes what answers server names, and keeps it up to date with the source. */
-function createNames(source: MaterialSource, { nowMs, size, scan }: NamesOptions): NamesByServer {
+function createNames(source: MaterialSource, { nowMs, size, scan, warmer }: NamesOptions): NamesByServer {
   const served = createNamesByServer((trust) => {
     const build = ({ cert, key }: Material) => createSecureContext({ ...trust, cert, key });
     const contexts = createContexts({ source, build, size });
@@ -52,8 +70,10 @@ function createNames(source: MaterialSource, { nowMs, size, scan }: NamesOptions
   });
   source.on('changed', (change) => {
     for (const { contexts, names } of served.all()) {
-      contexts.drop(change.certificateId);
+      const inUse = contexts.drop(change.certificateId);
       names.forget(change.names);
+      // No client waits for the key of what was renewed.
+      warmer.add(inUse, names);
     }
     scan.look(change.names);
   });
@@ -79,6 +99,7 @@ interface NamesOptions {
   readonly nowMs: () => number;
   readonly size: number;
   readonly scan: KeyTypeScan;
+  readonly warmer: Pick<Warmer, 'add'>;
 }
 
 /** Whether a name is covered; where the replica was closed, or not all of it can be read, what was served stays served. */
@@ -95,12 +116,13 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
   const stop = new AbortController();
   const nowMs = options.now ? () => now().getTime() : startCoarseClock(stop.signal);
   const scan = scanKeyTypes(source, stop.signal);
-  const served = createNames(source, { nowMs, size, scan });
+  const warmer = createWarmer(stop.signal);
+  const served = createNames(source, { nowMs, size, scan, warmer });
   const { names } = served.common;
   const challenges = createChallenges({ build: createSecureContext, now });
   challenges.refresh(source.challenges());
   source.on('moved', () => challenges.refresh(source.challenges()));
-  const warming = warm(source.recentNames(), names, stop.signal);
+  warmer.add(source.recentNames(), names);
   const keepNames = () => source.keepRecentNames(recentOf(served.all()));
   const timer = setInterval(keepNames, KEEP_NAMES_EVERY_MS).unref();
   const defaults = createDefaults({ source, defaultName, now });
@@ -132,7 +154,7 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
   async function close(): Promise<void> {
     stop.abort();
     clearInterval(timer);
-    await warming;
+    await warmer.ended();
     keepNames();
     await source.close();
   }

@@ -154,6 +154,33 @@ test('what was in use before a restart is made before anybody asks for it, one c
   expect(made).toHaveLength(used.length);
 });
 
+test('what is renewed while it is in use is made before anybody asks for it, and what was asked for once is not', async () => {
+  const bus = await newBus();
+  const names = ['a.test', 'b.test', 'once.test'];
+  for (const name of names) await bus.issue([name]);
+  const client = await newClient(bus);
+  for (const name of [...names, 'a.test', 'b.test']) await ask(client, name);
+  const made = watchMaking();
+  const renewed = new Set<string>();
+  const all = new Promise<void>((resolve) => {
+    client.on('changed', (change) => {
+      if (renewed.add(change.names.join()).size === names.length) resolve();
+    });
+  });
+  for (const name of names) await bus.issue([name]);
+  await all;
+  await expect.poll(() => made.length).toBe(2);
+  expect(new Set(made).size).toBe(2);
+  // Another turn, in which the last one is kept.
+  await new Promise((resolve) => setImmediate(resolve));
+  const isThere = (name: string) => {
+    let isAnswered = false;
+    client.sniCallback(name, () => (isAnswered = true));
+    return isAnswered;
+  };
+  expect(names.map(isThere)).toEqual([true, true, false]);
+});
+
 test('certificates that are asked for once evict none that is in use', async () => {
   const bus = await newBus();
   const names = Array.from({ length: 40 }, (_, n) => `n${n}.test`);

@@ -36,8 +36,8 @@ export interface Contexts {
    * it, which raises an alarm. What comes of it can be shown until the next turn of the event loop, also where it is not current.
    */
   make(candidate: Candidate, serverName: string): Promise<CertificateContext | undefined>;
-  /** Gives up the contexts of a certificate. */
-  drop(certificateId: string): void;
+  /** Gives up the contexts of a certificate, and returns the server names of those that were in use. */
+  drop(certificateId: string): string[];
   clear(): void;
   /** Server names to warm after a restart, one for each context, those in use first. */
   recent(): string[];
@@ -150,9 +150,10 @@ export function createContexts({ source, build, size }: ContextsOptions): Contex
       return made;
     },
     drop(certificateId) {
-      for (const leafHash of [...(byCertificate.get(certificateId)?.keys() ?? [])])
-        cache.delete(`${certificateId} ${leafHash}`);
+      const dropped = [...(byCertificate.get(certificateId)?.values() ?? [])];
+      for (const { leafHash } of dropped) cache.delete(`${certificateId} ${leafHash}`);
       for (const key of making.keys()) if (key.startsWith(`${certificateId} `)) making.delete(key);
+      return dropped.flatMap(({ isUsed, serverName }) => (isUsed ? [serverName] : []));
     },
     clear() {
       making.clear();
