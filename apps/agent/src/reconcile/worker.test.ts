@@ -56,6 +56,7 @@ function start(apply: Target['apply'], more: Partial<WorkerOptions> = {}) {
   return {
     worker,
     changes,
+    source,
     pause: (value: boolean) => {
       isPaused = value;
     },
@@ -222,4 +223,16 @@ test('a balancer that comes back waits for the window of its target', async () =
   expect(changes).toEqual([0, MINUTE_MS]);
   await vi.advanceTimersByTimeAsync(MINUTE_MS - 1_000);
   expect(changes).toEqual([0, MINUTE_MS, 2 * MINUTE_MS]);
+});
+
+test('what a balancer lost is compared with what is known of the bus, which is not read as a whole for that', async () => {
+  const { worker, changes, source, lost } = start(taken, { window: { windowMs: 0, spreadMs: 0 } });
+  await vi.advanceTimersByTimeAsync(1_000);
+  const readings = vi.spyOn(source, 'certificates');
+  lost();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([changes.length, readings.mock.calls.length]).toEqual([2, 0]);
+  worker.wake();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([changes.length, readings.mock.calls.length]).toEqual([3, 1]);
 });

@@ -1,7 +1,7 @@
 /** Keeps one target up to date: a queue of its own, so that one that hangs holds up no other. */
 import { AgentError } from '../errors.ts';
 import type { Target, Watcher } from '../targets/target.ts';
-import { type Knowledge, type PassOptions, removalProblem, runPass, type Standing } from './pass.ts';
+import { type Knowledge, type PassOptions, removalProblem, runPass, type Since, type Standing } from './pass.ts';
 import { offsetOf, type Window, waitFor } from './schedule.ts';
 import type { Turn } from './turns.ts';
 import { openUnseen, type Unseen } from './unseen.ts';
@@ -96,13 +96,11 @@ function createSleeper(signal: AbortSignal) {
   };
 }
 
-type Since = Parameters<typeof runPass>[1];
-
 /** Runs passes, each given up after a time; while one that was given up has not ended, no other begins: two would write over each other. */
 function createRunner({ target, pass, timeoutMs, takeTurn, unseen = openUnseen() }: WorkerOptions, stop: AbortSignal) {
   let hung: Promise<unknown> | undefined;
 
-  async function runInTurn(since: Since, signal: AbortSignal): Promise<Knowledge> {
+  async function runInTurn(since: Since | undefined, signal: AbortSignal): Promise<Knowledge> {
     const turn = await takeTurn?.(signal);
     try {
       // What another process changed meanwhile is read.
@@ -117,7 +115,7 @@ function createRunner({ target, pass, timeoutMs, takeTurn, unseen = openUnseen()
       'CERTBUS_AGENT_TARGET_TIMED_OUT',
       `Target "${target.name}" was not done after ${timeoutMs / 1000} s.`,
     );
-  return async (since: Since): Promise<Knowledge> => {
+  return async (since: Since | undefined): Promise<Knowledge> => {
     if (hung) throw tooLate();
     const late = new AbortController();
     const signal = AbortSignal.any([stop, late.signal]);
@@ -170,6 +168,8 @@ export function startWorker(options: WorkerOptions): Worker {
   let knowledge: Knowledge | undefined;
   /** Ids of what changed since the last pass; `all` where that may be anything. */
   let changed: Set<string> | 'all' = 'all';
+  /** Whether the target may hold other ones than it did when it was compared last. */
+  let isLost = false;
   let compareAllAt = 0;
 
   function report(next: Partial<TargetStatus>): void {
@@ -187,8 +187,9 @@ export function startWorker(options: WorkerOptions): Worker {
     const began = pass.now();
     const isWhole = changed === 'all' || !knowledge || performance.now() >= compareAllAt;
     const ids = isWhole || changed === 'all' ? undefined : changed;
-    const since = knowledge && { knowledge, ids };
+    const since = knowledge && { knowledge, ids, isLost };
     changed = new Set();
+    isLost = false;
     const at = position();
     try {
       knowledge = await run(since);
@@ -236,7 +237,11 @@ export function startWorker(options: WorkerOptions): Worker {
     else if (changed !== 'all') changed.add(certificateId);
     sleeper.give('woken');
   };
-  const watcher: Watcher = { onLost: () => wake(), onBack: () => sleeper.give('back') };
+  const onLost = () => {
+    isLost = true;
+    sleeper.give('woken');
+  };
+  const watcher: Watcher = { onLost, onBack: () => sleeper.give('back') };
   const running = Promise.all([keepUp(), target.watch?.(watcher, stop.signal)]);
   return {
     get status() {
