@@ -9,8 +9,9 @@ const client = await connect({ bus, identity, trust, stateDirectory, intervalMs:
 if (!client.health().live) await new Promise<void>((resolve) => client.on('live', resolve));
 const { following } = client.health();
 
-/** CPU of this thread, milliseconds. */
+/** CPU of this thread, milliseconds. Linux tells it as of the last tick or wait, up to 4 ms ago, unless all threads were asked for just before. */
 const cpuMs = (): number => {
+  process.cpuUsage();
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1_000;
 };
