@@ -18,15 +18,18 @@ import { openDynamoDbLog } from './dynamodb.ts';
 const part = requirePart('dynamodb-local');
 const local = { region: 'eu-central-1', credentials: drawCredentials() };
 
-/** Loses 10 % of the replies to these operations and 5 % of the requests; 3 % end in an error after the write, 3 % are throttled. */
+/** What becomes of a hundred requests: replies and requests that are lost, errors after the write, and throttling. */
+const HUNDRED = { 'drop-response': 10, 'drop-request': 5, 'error-after': 3, throttle: 3, forward: 79 } as const;
+
+/** Does that to these operations, in any order, so that each of it comes in every hundred. */
 function createBadNetwork(operations: readonly string[]) {
   const counts = { 'drop-response': 0, 'drop-request': 0, 'error-after': 0, throttle: 0, forward: 0 };
+  const faults = Object.entries(HUNDRED).flatMap(([fault, count]) => Array<Fault>(count).fill(fault as Fault));
+  let left: Fault[] = [];
   const draw = (): Fault => {
-    const dice = Math.random() * 100;
-    if (dice < 10) return 'drop-response';
-    if (dice < 15) return 'drop-request';
-    if (dice < 18) return 'error-after';
-    return dice < 21 ? 'throttle' : 'forward';
+    if (left.length === 0) left = [...faults];
+    const [drawn = 'forward'] = left.splice(Math.floor(Math.random() * left.length), 1);
+    return drawn;
   };
   const plan = (operation: string): Fault => {
     if (!operations.includes(operation)) return 'forward';
