@@ -236,8 +236,8 @@ test('a daemon that is stopped while its bus takes nothing ends all the same, an
   const stalled = site.ca.faults.inject({ kind: 'stall', when: 'before' }, { resource: 'finalize', times: 1 });
   const daemon = start('one', () => {});
   await expect.poll(() => stalled.hits).toBe(1);
-  // Another process writes to the bus, and hangs.
-  const writer = new DatabaseSync(join(site.folder, 'bus.db'));
+  // Another process writes to the bus, and hangs; the daemon may be in the middle of renewing its claim.
+  const writer = new DatabaseSync(join(site.folder, 'bus.db'), { timeout: 60_000 });
   writer.exec('BEGIN IMMEDIATE');
   daemon.kill('SIGTERM');
   expect(await once(daemon, 'exit')).toEqual([0, null]);
