@@ -1,6 +1,7 @@
 /** Programs that tests start and stop. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { findProgram } from './machine.ts';
 
 /** A program that a test started: what it said so far, and how to end it. */
 export interface Service {
@@ -21,6 +22,12 @@ process.on('exit', () => {
   for (const child of STARTED) child.kill('SIGKILL');
 });
 
+/** A program that gets SIGTERM when this process ends, also where that is killed and can do nothing about it any more: on Linux. */
+function endingWithUs(command: string, args: readonly string[]): readonly [string, ...string[]] {
+  const setpriv = process.platform === 'linux' ? findProgram('setpriv') : undefined;
+  return setpriv ? [setpriv, '--pdeathsig', 'TERM', '--', command, ...args] : [command, ...args];
+}
+
 /** Starts a program and waits until `isReady` says so. Rejects with what the program said when it ends before. */
 export async function startService(
   command: string,
@@ -37,7 +44,8 @@ export async function startService(
     readonly timeoutMs?: number | undefined;
   },
 ): Promise<Service> {
-  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const [program, ...rest] = endingWithUs(command, args);
+  const child = spawn(program, rest, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   STARTED.add(child);
   let text = '';
   const keep = (chunk: Buffer) => {

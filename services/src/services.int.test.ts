@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
 import { Resolver } from 'node:dns/promises';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   requirePart,
   startBind,
@@ -24,6 +26,15 @@ function isRunning(pid: number): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Whether it has ended, whoever is to be told of that. */
+function isEnded(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+  } catch {
+    return true;
   }
 }
 
@@ -111,3 +122,22 @@ test.skipIf(moto.skip)(moto.title('moto starts, answers and leaves nothing behin
   await server.stop();
   expect(isRunning(server.pid)).toBe(false);
 });
+
+test.runIf(process.platform === 'linux')(
+  'a program ends with the process that started it, also where that is killed',
+  async () => {
+    const script = `
+    import { startService } from '${new URL('./process.ts', import.meta.url).href}';
+    const { pid } = await startService('sleep', ['600'], { isReady: async () => true });
+    console.log(pid);
+    setInterval(() => {}, 1_000);`;
+    const flags = ['--conditions=certbus:source', '--input-type=module', '--eval', script];
+    const starter = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'inherit'] });
+    onTestFinished(() => void starter.kill('SIGKILL'));
+    const [line] = await once(starter.stdout, 'data');
+    const pid = Number(line);
+    expect(isRunning(pid)).toBe(true);
+    starter.kill('SIGKILL');
+    await expect.poll(() => isEnded(pid)).toBe(true);
+  },
+);
