@@ -3,13 +3,19 @@ import { chmodSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { bundleCommandLine } from './bundle.ts';
+import { bundleCommandLine, bundleProgram, type CommandLine } from './bundle.ts';
 import { startDynamoDbLocal } from './dynamodb-local.ts';
 import { temporaryFolder } from './machine.ts';
 import { installPacked } from './packed-packages.ts';
 
 /** What can be asked for: to start it takes seconds, and none of it is changed by a test. */
-export type Offer = 'dynamodb-local' | 'bundled/certbus' | 'packed/certbus' | 'packed/@certbus/client';
+export type Offer =
+  | 'dynamodb-local'
+  | `bundled/${CommandLine}`
+  | 'packed/certbus'
+  | 'packed/@certbus/client'
+  /** A program, by its path in the workspace. */
+  | `program/${string}`;
 
 /** Something that was made, as files need to know it, and how it ends. */
 interface Made {
@@ -22,9 +28,9 @@ async function startDynamoDb(): Promise<Made> {
   return { text: endpoint, end: stop };
 }
 
-async function bundle(): Promise<Made> {
+async function bundle(into: (folder: string) => Promise<string>): Promise<Made> {
   const { path, remove } = temporaryFolder();
-  return { text: await bundleCommandLine(path), end: remove };
+  return { text: await into(path), end: remove };
 }
 
 async function install(name: string): Promise<Made> {
@@ -35,12 +41,21 @@ async function install(name: string): Promise<Made> {
   return { text: join(path, 'node_modules'), end: remove };
 }
 
-const MAKERS: Readonly<Record<Offer, () => Promise<Made>>> = {
+const PROGRAM = 'program/';
+const MAKERS: Readonly<Record<Exclude<Offer, `program/${string}`>, () => Promise<Made>>> = {
   'dynamodb-local': startDynamoDb,
-  'bundled/certbus': bundle,
+  'bundled/certbus': () => bundle((folder) => bundleCommandLine('certbus', folder)),
+  'bundled/certbus-agent': () => bundle((folder) => bundleCommandLine('certbus-agent', folder)),
   'packed/certbus': () => install('certbus'),
   'packed/@certbus/client': () => install('@certbus/client'),
 };
+
+const isProgram = (offer: Offer): offer is `program/${string}` => offer.startsWith(PROGRAM);
+
+function makerOf(offer: Offer): () => Promise<Made> {
+  if (!isProgram(offer)) return MAKERS[offer];
+  return () => bundle((folder) => bundleProgram(offer.slice(PROGRAM.length), folder));
+}
 
 /** What test files are answered, at a path of the URL for each offer. */
 interface Offers {
@@ -53,7 +68,7 @@ interface Offers {
 export async function startOffers(): Promise<Offers> {
   const made = new Map<Offer, Promise<Made>>();
   function make(offer: Offer): Promise<Made> {
-    const making = made.get(offer) ?? MAKERS[offer]();
+    const making = made.get(offer) ?? makerOf(offer)();
     made.set(offer, making);
     return making;
   }

@@ -1,10 +1,13 @@
 /** What all files of a test run share. */
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import { inject } from 'vitest';
 import type { Offer } from './offers.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Without the limit that `fetch` has: a busy machine takes minutes to pack and install packages. */
 async function ask(offer: Offer): Promise<string> {
@@ -29,6 +32,25 @@ export function drawCredentials(): { readonly accessKeyId: string; readonly secr
 /** The path of the command line, bundled from its sources: it starts in a third of the time. */
 export function bundledCommandLine(): Promise<string> {
   return ask('bundled/certbus');
+}
+
+/** A program that was bundled from its sources, which starts in a third of the time, and what it is started with. */
+export interface Bundled {
+  readonly path: string;
+  /** What one start has compiled, the next ones load. */
+  readonly env: { readonly NODE_COMPILE_CACHE: string };
+}
+
+const bundledAt = (path: string): Bundled => ({ path, env: { NODE_COMPILE_CACHE: join(dirname(path), 'compiled') } });
+
+/** `certbus-agent`, bundled. */
+export async function bundledAgent(): Promise<Bundled> {
+  return bundledAt(await ask('bundled/certbus-agent'));
+}
+
+/** A program of a test, bundled: for one that is started more than a few times. */
+export async function bundledProgram(url: URL): Promise<Bundled> {
+  return bundledAt(await ask(`program/${relative(ROOT, fileURLToPath(url))}`));
 }
 
 /**

@@ -1,3 +1,11 @@
 /** What works inside vitest only. */
 export { isFull, sized } from './counts.ts';
-export { bundledCommandLine, drawCredentials, sharedDynamoDbLocal, usePacked } from './shared.ts';
+export {
+  type Bundled,
+  bundledAgent,
+  bundledCommandLine,
+  bundledProgram,
+  drawCredentials,
+  sharedDynamoDbLocal,
+  usePacked,
+} from './shared.ts';

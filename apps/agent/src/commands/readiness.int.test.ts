@@ -4,15 +4,14 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { bundledAgent } from 'certbus-services/vitest';
 import { expect, onTestFinished, test } from 'vitest';
 import { createSite, type Site } from '../agent.builders.ts';
 import { writeConfiguration } from '../conformance/killed-agent.builders.ts';
 import { settled } from '../targets/tls.builders.ts';
 
-const program = fileURLToPath(new URL('../../bin/dev.js', import.meta.url));
-const node = ['--conditions=certbus:source', program];
+const { path: program, env: compiled } = await bundledAgent();
 
 /** Runs the service with a program in the place of systemd's, which notes what it is told and which of some files are there by then. */
 function startService(site: Site, files: readonly string[]) {
@@ -21,9 +20,9 @@ function startService(site: Site, files: readonly string[]) {
   mkdirSync(bin);
   const script = `#!/bin/sh\necho "$@" $(ls ${files.join(' ')} 2> /dev/null) >> ${told}\n`;
   writeFileSync(join(bin, 'systemd-notify'), script, { mode: 0o700 });
-  const { PATH, NODE_COMPILE_CACHE } = process.env;
-  const env = { PATH: `${bin}${delimiter}${PATH}`, NODE_COMPILE_CACHE, HOME: site.folder, NOTIFY_SOCKET: '/nowhere' };
-  const agent = spawn(process.execPath, [...node, 'run'], {
+  const PATH = `${bin}${delimiter}${process.env['PATH']}`;
+  const env = { ...compiled, PATH, HOME: site.folder, NOTIFY_SOCKET: '/nowhere' };
+  const agent = spawn(process.execPath, [program, 'run'], {
     cwd: site.folder,
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -49,7 +48,10 @@ async function createOffline(targets: (site: Site) => readonly Record<string, un
   await site.bus.issue(['a.test']);
   const folder = join(site.folder, 'first');
   writeConfiguration(site, [{ type: 'files', folder }]);
-  await promisify(execFile)(process.execPath, [...node, 'once'], { cwd: site.folder });
+  await promisify(execFile)(process.execPath, [program, 'once'], {
+    cwd: site.folder,
+    env: { ...process.env, ...compiled },
+  });
   rmSync(join(site.folder, 'bus.db'));
   writeConfiguration(site, targets(site));
   return site;

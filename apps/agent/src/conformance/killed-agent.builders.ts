@@ -2,10 +2,9 @@
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { bundledAgent } from 'certbus-services/vitest';
 import type { Site } from '../agent.builders.ts';
 
-const program = fileURLToPath(new URL('../../bin/dev.js', import.meta.url));
 const killer = new URL('kill-at-step.builders.ts', import.meta.url).href;
 
 /** How a run ended. */
@@ -26,12 +25,13 @@ export function writeConfiguration(site: Site, targets: readonly Readonly<Record
 }
 
 /** Runs `certbus-agent once` for what {@link writeConfiguration} wrote, killed by SIGKILL at a step; 0 for none. */
-export const runOnce = (site: Site, step: number): Promise<Run> =>
-  new Promise((resolve) => {
-    const { PATH, NODE_COMPILE_CACHE } = process.env;
-    const env = { PATH, NODE_COMPILE_CACHE, HOME: site.folder, CERTBUS_KILL_AT_STEP: String(step) };
-    const args = ['--conditions=certbus:source', '--import', killer, program, 'once'];
-    execFile(process.execPath, args, { cwd: site.folder, env, timeout: 280_000 }, (error) =>
+export async function runOnce(site: Site, step: number): Promise<Run> {
+  const { path, env: compiled } = await bundledAgent();
+  const env = { ...compiled, PATH: process.env['PATH'], HOME: site.folder, CERTBUS_KILL_AT_STEP: String(step) };
+  const options = { cwd: site.folder, env, timeout: 280_000 };
+  return new Promise((resolve) => {
+    execFile(process.execPath, ['--import', killer, path, 'once'], options, (error) =>
       resolve({ isKilled: error?.signal === 'SIGKILL', status: error ? Number(error.code ?? Number.NaN) : 0 }),
     );
   });
+}

@@ -1,7 +1,7 @@
 /** Starts load balancers in processes of their own, and ends them as a machine does: at once. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { bundledProgram } from 'certbus-services/vitest';
 import { onTestFinished } from 'vitest';
 import type { EdgeReport, EdgeTask } from './edge-process.builders.ts';
 
@@ -20,7 +20,7 @@ export interface EdgeProcess {
   kill(): Promise<void>;
 }
 
-const PROGRAM = fileURLToPath(new URL('./edge-process.builders.ts', import.meta.url));
+const program = await bundledProgram(new URL('./edge-process.builders.ts', import.meta.url));
 
 function next<Kind extends EdgeReport['kind']>(child: ChildProcess, kind: Kind): Promise<Report<Kind>> {
   return new Promise((resolve, reject) => {
@@ -36,7 +36,7 @@ function next<Kind extends EdgeReport['kind']>(child: ChildProcess, kind: Kind):
 
 /** Starts one; it is killed when the test ends. */
 export function startEdgeProcess(task: EdgeTask): EdgeProcess {
-  const child = fork(PROGRAM, [JSON.stringify(task)], { execArgv: ['--conditions=certbus:source'] });
+  const child = fork(program.path, [JSON.stringify(task)], { execArgv: [], env: { ...process.env, ...program.env } });
   const exited = once(child, 'exit');
   const kill = async () => {
     child.kill('SIGKILL');

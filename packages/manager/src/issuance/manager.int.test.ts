@@ -6,7 +6,6 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
-import { fileURLToPath } from 'node:url';
 import { type AcmeServer, startAcmeServer } from '@certbus/acme-server';
 import { open } from '@certbus/events';
 import { BEGINNING, type Commit } from '@certbus/events/history';
@@ -23,11 +22,12 @@ import {
   temporaryFolder,
   type Verdict,
 } from 'certbus-services';
+import { bundledProgram } from 'certbus-services/vitest';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { configFor, createSite, type ProcessOptions, type Site, withManager } from './manager.builders.ts';
 import type { Order } from './manager-process.builders.ts';
 
-const PROGRAM = fileURLToPath(new URL('./manager-process.builders.ts', import.meta.url));
+const program = await bundledProgram(new URL('./manager-process.builders.ts', import.meta.url));
 const forever = new AbortController().signal;
 const part = requirePart('pebble');
 
@@ -40,7 +40,8 @@ interface ManagerProcess {
 const running = new Set<ChildProcess>();
 
 function startManager(site: Site, options: ProcessOptions, names: readonly string[]): ManagerProcess {
-  const child = spawn(process.execPath, ['--conditions=certbus:source', PROGRAM], {
+  const child = spawn(process.execPath, [program.path], {
+    env: { ...process.env, ...program.env },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   running.add(child);

@@ -8,16 +8,16 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
-import { fileURLToPath } from 'node:url';
 import { parseTrust } from '@certbus/events';
 import type { Log, StoredCommit } from '@certbus/store';
 import { openLog } from '@certbus/store/open';
+import { bundledProgram } from 'certbus-services/vitest';
 import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { withManager } from '../with-manager.ts';
 import { type DaemonSite, type DaemonTask, environmentFor, STREAM, startDaemonSite } from './daemon.builders.ts';
 import { runDaemon } from './daemon.ts';
 
-const PROGRAM = fileURLToPath(new URL('./daemon-process.builders.ts', import.meta.url));
+const program = await bundledProgram(new URL('./daemon-process.builders.ts', import.meta.url));
 const HOUR_MS = 3_600_000;
 const running = new Set<ChildProcess>();
 let site: DaemonSite;
@@ -35,7 +35,8 @@ afterAll(() => {
 function start(machine: string, hear: (line: string) => void, more: Pick<DaemonTask, 'variables'> = {}): ChildProcess {
   const { file, folder, aheadMs } = site;
   const task: DaemonTask = { file, state: join(folder, machine), aheadMs, claimMs: 20_000, graceMs: 2_000, ...more };
-  const child = spawn(process.execPath, ['--conditions=certbus:source', PROGRAM, JSON.stringify(task)], {
+  const child = spawn(process.execPath, [program.path, JSON.stringify(task)], {
+    env: { ...process.env, ...program.env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   running.add(child);

@@ -7,16 +7,16 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { type AcmeServer, type DnsServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import type { BusEvent } from '@certbus/events';
 import { BEGINNING } from '@certbus/events/history';
 import type { IssueRequest } from '@certbus/manager';
 import { temporaryFolder } from 'certbus-services';
+import { type Bundled, bundledProgram } from 'certbus-services/vitest';
 import { environmentFor, writeSite } from '../daemon/daemon.builders.ts';
 import { openLocalBus } from '../open-bus.ts';
 
-const PROGRAM = fileURLToPath(new URL('./signalled-process.builders.ts', import.meta.url));
+const PROGRAM = new URL('./signalled-process.builders.ts', import.meta.url);
 /** A validation is open for that long, so that others do something meanwhile. */
 const VALIDATION_MS = 40;
 
@@ -154,8 +154,9 @@ function watchValidations() {
 }
 
 /** Starts a process, and hears its lines. */
-function startSignalled(task: SignalledTask, faults: string[]): Signalled {
-  const child = spawn(process.execPath, ['--conditions=certbus:source', PROGRAM, JSON.stringify(task)], {
+function startSignalled({ path, env }: Bundled, task: SignalledTask, faults: string[]): Signalled {
+  const child = spawn(process.execPath, [path, JSON.stringify(task)], {
+    env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const ready = Promise.withResolvers<void>();
@@ -188,6 +189,7 @@ function startSignalled(task: SignalledTask, faults: string[]): Signalled {
 
 /** Starts CA and DNS, and makes a bus with a configuration for them. */
 export async function startSignalSite(): Promise<SignalSite> {
+  const program = await bundledProgram(PROGRAM);
   const temporary = temporaryFolder();
   const folder = temporary.path;
   const clock = join(folder, 'clock');
@@ -244,7 +246,7 @@ export async function startSignalSite(): Promise<SignalSite> {
     events,
     start({ isDaemon = false } = {}) {
       const state = join(folder, `state-${running.size}`);
-      const process = startSignalled({ file, state, clock, isDaemon }, validations.faults);
+      const process = startSignalled(program, { file, state, clock, isDaemon }, validations.faults);
       running.add(process.child);
       return process;
     },
