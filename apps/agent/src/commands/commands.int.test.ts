@@ -14,14 +14,13 @@ import {
 } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { bundledAgent } from 'certbus-services/vitest';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createSite, type Site, sealedToOthers } from '../agent.builders.ts';
 import { writeConfiguration } from '../conformance/killed-agent.builders.ts';
 import { settled } from '../targets/tls.builders.ts';
 
-const program = fileURLToPath(new URL('../../bin/dev.js', import.meta.url));
-const node = ['--conditions=certbus:source', program];
+const { path: program, env: compiled } = await bundledAgent();
 
 /** Bounds what hangs; a machine that is busy takes a while. */
 const LONG_MS = 280_000;
@@ -36,12 +35,11 @@ const environmentOf = (site: Site) => ({
   PATH: process.env['PATH'],
   HOME: site.folder,
   CERTBUS_STATE_DIR: join(site.folder, 'state'),
-  // What one process has compiled, the next ones load.
-  NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
+  ...compiled,
 });
 
 /** The program with its output on a disk that is full. */
-const ON_FULL_DISK = ['-c', 'exec "$@" >/dev/full', 'sh', process.execPath, ...node];
+const ON_FULL_DISK = ['-c', 'exec "$@" >/dev/full', 'sh', process.execPath, program];
 
 const runOnFullDisk = (site: Site, ...args: string[]): Promise<Answer> =>
   new Promise((resolve) => {
@@ -54,7 +52,7 @@ const runOnFullDisk = (site: Site, ...args: string[]): Promise<Answer> =>
 const run = (site: Site, ...args: string[]): Promise<Answer> =>
   new Promise((resolve) => {
     const options = { cwd: site.folder, env: environmentOf(site), timeout: LONG_MS };
-    execFile(process.execPath, [...node, ...args], options, (error, stdout, stderr) =>
+    execFile(process.execPath, [program, ...args], options, (error, stdout, stderr) =>
       resolve({ status: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
     );
   });
@@ -102,7 +100,7 @@ test('a machine is set up, checked, fed once, kept up to date, paused, and stopp
   expect(idle.stdout).toMatch(/^not running.*files: in place, 1 of 1 certificate, .* {2}a\.test: until /s);
   expect(idle).toMatchObject({ status: 10, stderr: expect.stringContaining('the agent is not running') });
 
-  const agent = spawn(process.execPath, [...node, 'run'], { cwd: site.folder, env: environmentOf(site) });
+  const agent = spawn(process.execPath, [program, 'run'], { cwd: site.folder, env: environmentOf(site) });
   onTestFinished(() => void agent.kill('SIGKILL'));
   let said = '';
   agent.stdout.on('data', (chunk) => (said += chunk));
@@ -368,7 +366,7 @@ test.runIf(process.platform === 'linux')('a log on a full disk keeps nothing fro
   const start = (command: string) => {
     // Each logs to one of the two.
     const stdio: StdioOptions = ['ignore', command === 'run' ? full : 'ignore', full];
-    const agent = spawn(process.execPath, [...node, command], { cwd: site.folder, env: environmentOf(site), stdio });
+    const agent = spawn(process.execPath, [program, command], { cwd: site.folder, env: environmentOf(site), stdio });
     onTestFinished(() => void agent.kill('SIGKILL'));
     return agent;
   };
@@ -391,7 +389,7 @@ test('a status that is older than an agent which works would leave it is wrong, 
   const site = await createSite();
   await site.bus.issue(['a.test']);
   writeConfiguration(site, [{ type: 'files', folder: join(site.folder, 'certs') }]);
-  const agent = spawn(process.execPath, [...node, 'run'], { cwd: site.folder, env: environmentOf(site) });
+  const agent = spawn(process.execPath, [program, 'run'], { cwd: site.folder, env: environmentOf(site) });
   onTestFinished(() => void agent.kill('SIGKILL'));
   let said = '';
   agent.stdout.on('data', (chunk) => (said += chunk));
@@ -454,7 +452,7 @@ test.each(['once', 'run'])(
     const slow = ['/bin/sh', '-c', `echo $$ > ${begun}.new; mv ${begun}.new ${begun}; exec sleep 86400`];
     const after = { command: slow, timeoutMs: 86_400_000 };
     writeConfiguration(site, [{ type: 'files', folder: join(site.folder, 'certs'), after }]);
-    const agent = spawn(process.execPath, [...node, command], { cwd: site.folder, env: environmentOf(site) });
+    const agent = spawn(process.execPath, [program, command], { cwd: site.folder, env: environmentOf(site) });
     onTestFinished(() => void agent.kill('SIGKILL'));
     let said = '';
     for (const stream of [agent.stdout, agent.stderr]) stream.on('data', (chunk) => (said += chunk));
@@ -518,7 +516,7 @@ test('the service can be stopped while its first start waits for the bus', async
   };
   writeFileSync(join(site.folder, 'agent.json'), JSON.stringify(content), { mode: 0o600 });
   const env = { ...environmentOf(site), AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret' };
-  const agent = spawn(process.execPath, [...node, 'run'], {
+  const agent = spawn(process.execPath, [program, 'run'], {
     cwd: site.folder,
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
