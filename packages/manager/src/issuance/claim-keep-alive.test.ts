@@ -27,12 +27,14 @@ const subject = {
 const { signal } = new AbortController();
 const away = () => new StoreError('CERTBUS_STORE_UNREACHABLE', 'The store is away, for a test.');
 
-/** Lets time pass, in steps between which decisions are made: each takes a turn of the event loop. */
+/** More turns of the event loop than a decision takes, whose number is the store's. */
+const TURNS = 40;
+
+/** Lets time pass, in steps between which decisions are made. */
 async function pass(ms: number): Promise<void> {
   for (let left = ms; left > 0; left -= SECOND_MS) {
     await vi.advanceTimersByTimeAsync(Math.min(left, SECOND_MS));
-    await setImmediate();
-    await setImmediate();
+    for (let turn = 0; turn < TURNS; turn += 1) await setImmediate();
   }
 }
 
