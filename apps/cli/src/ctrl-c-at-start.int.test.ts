@@ -16,7 +16,11 @@ let asked = Promise.withResolvers<void>();
 
 beforeAll(async () => {
   await beginSite(site);
-  silent = createServer((socket) => socket.on('error', () => {}).once('data', () => asked.resolve()));
+  silent = createServer((socket) => {
+    // Of the command that connected, and not of the one after it.
+    const { resolve } = asked;
+    socket.on('error', () => {}).once('data', () => resolve());
+  });
   await once(silent.listen(0, '127.0.0.1'), 'listening');
   const file = join(site, 'certbus.json');
   const endpoint = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
