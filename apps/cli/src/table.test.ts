@@ -22,3 +22,12 @@ test('without a window it is whole; piped it is tab-separated, whole, and withou
   const text = await formatTable(HEADER, [['a\tb', 'c\nd', 'e']], { isTerminal: false, window: 10 });
   expect(text).toBe('a b\tc d\te');
 });
+
+test('as many rows as a bus has certificates are laid out, under one header', async () => {
+  const rows = Array.from({ length: 130_000 }, (_, n) => [n === 129_999 ? 'the widest' : 'any', 'x']);
+  const lines = (await formatTable(['NAME', 'LAST'], rows, { isTerminal: true, window: 80 })).split('\n');
+  expect(lines).toHaveLength(1 + rows.length);
+  expect(lines[0]).toMatch(/^NAME {8}LAST$/);
+  expect(new Set(lines.slice(1, -1))).toEqual(new Set(['any         x']));
+  expect(lines.at(-1)).toBe('the widest  x');
+});

@@ -5,6 +5,8 @@ import { clean } from '@certbus/runtime/local';
 const PRINTABLE = /^[ -~]*$/;
 /** Between two columns. */
 const GAP = 2;
+/** Rows that are laid out together: the time that a table takes grows with the square of its rows. */
+const AT_A_TIME = 100;
 /** A column is cut no further than this. */
 const NARROWEST = 8;
 
@@ -56,16 +58,16 @@ export async function formatTable(
     (widest, row) => row.map((cell, index) => Math.max(widest[index] ?? 0, widthOf(cell))),
     [],
   );
-  const table = new Table({
-    head: [...header],
+  const options = {
     chars: NO_FRAME,
     colWidths: fit(widths, window),
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-  });
-  table.push(...cells);
-  return table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
+  };
+  const lines: string[] = [];
+  for (let from = 0; from === 0 || from < cells.length; from += AT_A_TIME) {
+    const table = new Table({ ...options, head: from === 0 ? [...header] : [] });
+    table.push(...cells.slice(from, from + AT_A_TIME));
+    for (const line of table.toString().split('\n')) lines.push(line.trimEnd());
+  }
+  return lines.join('\n');
 }
