@@ -7,7 +7,7 @@ import type { ManagerState } from '../state/state.ts';
  * put it off for longer than any claim or back-off lasts. Read as it is asked for.
  */
 export function* dueBy(
-  state: ManagerState,
+  state: Pick<ManagerState, 'due' | 'paused'>,
   { at, now }: { readonly at: Date; readonly now: Date },
 ): Iterable<ManagedCertificate> {
   yield* state.due(at);

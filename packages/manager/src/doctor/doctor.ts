@@ -136,7 +136,7 @@ export async function diagnose(
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   const add = (found: readonly Finding[]) => {
-    findings.push(...found);
+    for (const finding of found) findings.push(finding);
     found.forEach(onFinding);
   };
   const { view, now, hasEnded } = context;
@@ -217,7 +217,7 @@ export function diagnoseReader({
 }: ReaderDiagnosis): readonly Finding[] {
   const findings: Finding[] = [];
   const add = (found: readonly Finding[]) => {
-    findings.push(...found);
+    for (const finding of found) findings.push(finding);
     found.forEach(onFinding);
   };
   if (away !== undefined) add([examineAway(away, picture?.position ?? 0)]);

@@ -1,6 +1,7 @@
 /** When there is something to do again, read from indexes: nobody looks through all certificates for it. */
 import type { Context } from '../context.ts';
 import { dueBy } from '../decide/due.ts';
+import type { ManagerState } from '../state/state.ts';
 import type { RenewalOutcome } from './outcome.ts';
 import { inTurns } from './turns.ts';
 
@@ -11,6 +12,11 @@ const SHORTEST_MS = 1_000;
 /** A day: what no index knows of shows by then. */
 const LONGEST_MS = 86_400_000;
 
+/** What is asked for the next instant. */
+export interface Agenda extends Pick<Context, 'now' | 'graceMs'> {
+  readonly view: { readonly state: Pick<ManagerState, 'nextDue' | 'due' | 'paused'> };
+}
+
 /** What a run leaves behind. */
 export interface Leftovers {
   readonly outcomes: readonly RenewalOutcome[];
@@ -19,8 +25,15 @@ export interface Leftovers {
   readonly others: readonly (Date | undefined)[];
 }
 
+/** The least of as many as a run has outcomes: too many for the arguments of `Math.min`. */
+const least = (times: Iterable<number>): number => {
+  let found = Number.POSITIVE_INFINITY;
+  for (const time of times) found = Math.min(found, time);
+  return found;
+};
+
 /** When the claims that others hold count no more, so that what they claim is taken over. */
-function endsOfClaims({ graceMs }: Context, outcomes: readonly RenewalOutcome[]): number[] {
+function endsOfClaims({ graceMs }: Agenda, outcomes: readonly RenewalOutcome[]): number[] {
   return outcomes.flatMap(({ outcome, until }) =>
     outcome === 'claimed-elsewhere' && until ? [until.getTime() + graceMs] : [],
   );
@@ -33,7 +46,7 @@ const waitsOf = (outcomes: readonly RenewalOutcome[]): ReadonlyMap<string, numbe
   );
 
 /** Whether all that is due waits for room at its CA: by the bus, it stays due meanwhile. */
-async function isAllWaiting({ view }: Context, now: Date, waits: ReadonlyMap<string, number>): Promise<boolean> {
+async function isAllWaiting({ view }: Agenda, now: Date, waits: ReadonlyMap<string, number>): Promise<boolean> {
   if (waits.size === 0) return false;
   for await (const { certificateId } of inTurns(dueBy(view.state, { at: now, now })))
     if (!waits.has(certificateId)) return false;
@@ -41,7 +54,7 @@ async function isAllWaiting({ view }: Context, now: Date, waits: ReadonlyMap<str
 }
 
 /** When to look again at what is due and was not renewed: at once where a run only reached its limit. */
-async function leftAt(context: Context, { outcomes, awaitsOutage }: Leftovers): Promise<number> {
+async function leftAt(context: Agenda, { outcomes, awaitsOutage }: Leftovers): Promise<number> {
   const now = context.now();
   const soon = now.getTime() + LOOK_AGAIN_MS;
   // The CA is asked about what was just obtained, too.
@@ -50,18 +63,18 @@ async function leftAt(context: Context, { outcomes, awaitsOutage }: Leftovers): 
   const first = context.view.state.nextDue();
   if (!first || first > now) return asked;
   const waits = waitsOf(outcomes);
-  const room = Math.min(...waits.values());
+  const room = least(waits.values());
   const earliest = now.getTime() + SHORTEST_MS;
   if (await isAllWaiting(context, now, waits)) return Math.max(earliest, Math.min(asked, room));
   if (hasRenewed) return now.getTime();
-  return Math.max(earliest, Math.min(soon, room, ...endsOfClaims(context, outcomes)));
+  return Math.max(earliest, Math.min(soon, room, least(endsOfClaims(context, outcomes))));
 }
 
 /**
  * The next instant at which anything is due: the earliest that the index of certificates has, that of a question to a CA, of a heartbeat, of
  * room at a CA for what waits for it, or of a look at what else this run could not renew.
  */
-export async function nextRun(context: Context, leftovers: Leftovers): Promise<Date> {
+export async function nextRun(context: Agenda, leftovers: Leftovers): Promise<Date> {
   const now = context.now();
   const upcoming = context.view.state.nextDue({ after: now })?.getTime() ?? Number.POSITIVE_INFINITY;
   const others = leftovers.others.flatMap((instant) => instant?.getTime() ?? []);

@@ -70,7 +70,8 @@ function replace(name: string, stream: Stream, position: number, { found, bytes 
   if (!isSame(there, found)) throw new VersionConflictError(name, position, there);
   if (bytes) stream.commits.set(position, Uint8Array.from(bytes));
   else stream.commits.delete(position);
-  stream.head = Math.max(0, ...stream.commits.keys());
+  stream.head = 0;
+  for (const kept of stream.commits.keys()) stream.head = Math.max(stream.head, kept);
 }
 
 async function* inspect(
