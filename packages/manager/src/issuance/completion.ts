@@ -18,8 +18,8 @@ import { claimMsOf, keepClaimAlive } from './claim-keep-alive.ts';
 import { isRefusedByBreaker, isUnsendable, recordedReason } from './failure.ts';
 import { keepTrying } from './keep-trying.ts';
 import { lastWordsAfter } from './last-words.ts';
-import { readLeaf } from './leaf.ts';
-import { type OrderOptions, runOrder } from './order.ts';
+import { publicKeyOfLeaf, readLeaf } from './leaf.ts';
+import { csrFor, type OrderOptions, runOrder } from './order.ts';
 
 /** Tries the bus until the claim is lost, or for as long as a claim lasts where its extensions go through. */
 function persistence(
@@ -72,8 +72,9 @@ export async function completeIssuance(
     const noteIssued = (now: boolean) => {
       isIssued = now;
     };
-    const { leaf, issuers, csr } = await runOrder(context, claim, { ...options, lost, last, persist, noteIssued });
+    const { leaf, issuers } = await runOrder(context, claim, { ...options, lost, last, persist, noteIssued });
     options.onProgress({ step: 'issued', certificateId, names });
+    const csr = csrFor(context, claim, publicKeyOfLeaf(leaf));
     if (!csr) throw keyNotOurs(names);
     const content = readLeaf(leaf, { issuers, names });
     let isRepeated = false;

@@ -32,6 +32,11 @@ export function ownFacts({ leaf, serialNumber, notAfter }: Told): {
   }
 }
 
+/** The public key of a leaf, SPKI in DER. */
+export function publicKeyOfLeaf(leaf: Uint8Array): Buffer {
+  return new X509Certificate(leaf).publicKey.export({ format: 'der', type: 'spki' });
+}
+
 /** Whether RFC 9773 can name a leaf (DER): not one without an authority key identifier. */
 export const isNameable = (leaf: Uint8Array): boolean => identify(leaf) !== undefined;
 

@@ -36,16 +36,14 @@ interface Run extends OrderOptions {
   readonly stop: AbortSignal;
 }
 
-/** A chain in DER, leaf first, and the CSR that asked for its leaf. */
+/** A chain in DER, leaf first. */
 export interface ObtainedChain {
   readonly leaf: Uint8Array;
   readonly issuers: readonly Uint8Array[];
-  /** `undefined` where none did. */
-  readonly csr: CsrWithKey | undefined;
 }
 
 /** The CSR of an issuance that asks for this public key (SPKI in DER). */
-function csrFor(context: Context, claim: HeldClaim, spki: Uint8Array): CsrWithKey | undefined {
+export function csrFor(context: Context, claim: HeldClaim, spki: Uint8Array): CsrWithKey | undefined {
   const { csrs } = issuanceOf(context.view.state, claim);
   return csrs.find((csr) => Buffer.compare(publicKeyOf(csr), spki) === 0);
 }
@@ -128,14 +126,10 @@ async function obtainChain(
   // An order that is not on the bus is lost: the next run would make another one.
   const writing = AbortSignal.any([last, lost]);
   const { names, challengeType, profile, replaces } = issuance;
-  const accepted: { csr?: CsrWithKey | undefined } = {};
   const { warnings, ...chain } = await obtain(ca, {
     names,
     csr: Buffer.from(csr.csr, 'base64'),
-    acceptKey(spki) {
-      accepted.csr = csrFor(context, claim, spki);
-      return accepted.csr !== undefined;
-    },
+    acceptKey: (spki) => csrFor(context, claim, spki) !== undefined,
     challenge: challengeType,
     solver,
     ...(profile ? { profile } : {}),
@@ -154,7 +148,7 @@ async function obtainChain(
     abandon: lost,
   });
   warnings.forEach(warner(context, run));
-  return { ...chain, csr: accepted.csr };
+  return chain;
 }
 
 const isGone = (error: unknown): boolean => error instanceof AcmeError && error.code === 'CERTBUS_ACME_ORDER_GONE';
