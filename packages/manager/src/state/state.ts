@@ -58,7 +58,7 @@ export interface Layer extends ManagerState {
     events: readonly ReadEvent[],
     commit: { readonly at: Date; readonly position: number; readonly keyId?: string | undefined },
   ): void;
-  /** How many certificates have changed on this layer. */
+  /** How many events of certificates this layer has taken. */
   readonly size: number;
   /** Whether this certificate has changed on this layer. */
   has(certificateId: string): boolean;
@@ -80,6 +80,7 @@ export function layerOn(base: ManagerState): Layer {
   const issuers = new Map<string, Uint8Array>();
   const spending = createSpendingLayer();
   let bus: BusState | undefined;
+  let size = 0;
 
   const changedThat = (fits: (certificate: ManagedCertificate) => boolean): ManagedCertificate[] =>
     [...changed.values()].filter((certificate) => !certificate.removed && fits(certificate));
@@ -94,7 +95,7 @@ export function layerOn(base: ManagerState): Layer {
       return bus ?? base.bus;
     },
     get size() {
-      return changed.size;
+      return size;
     },
     has: (certificateId) => changed.has(certificateId),
     certificate: (certificateId) => changed.get(certificateId) ?? base.certificate(certificateId),
@@ -154,6 +155,7 @@ export function layerOn(base: ManagerState): Layer {
         if (!event) continue;
         if (event.type === 'IssuerAdded') issuers.set(event.hash, Buffer.from(event.certificate, 'base64'));
         if (!isCertificateEvent(event)) continue;
+        size += 1;
         const before = layer.certificate(event.certificateId);
         if (!distrusted) spending.add(ledgerEntries(event, { before, at }), position);
         const next = evolve(before, event, { at, position, keyId, distrusted });

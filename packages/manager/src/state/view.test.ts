@@ -109,8 +109,8 @@ test('what has just changed is kept in memory, and of many changes what the repl
   replica.asked.length = 0;
   expect(view.state.certificate('certificate1')?.names).toEqual(['n1.test']);
   expect(replica.asked).toEqual([]);
-  await take(...Array.from({ length: 100 }, (_, n) => obtained(n + 3, 'many')));
-  await take(obtained(103, 'last'));
+  await take(...Array.from({ length: 400 }, (_, n) => obtained(3 + (n % 3), 'many')));
+  await take(obtained(6, 'last'));
   replica.asked.length = 0;
   for (let n = 0; n < 2; n += 1) expect(view.state.certificate('certificate1')?.names).toEqual(['n1.test']);
   // It is read once, and again where it has changed.

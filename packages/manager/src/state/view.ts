@@ -8,8 +8,11 @@ import { type Layer, layerOn, type ManagerState } from './state.ts';
 /** The earliest instant that there is. */
 const EARLIEST = new Date(-8.64e15);
 
-/** How many changed certificates stay in memory although the replica has them: what is at work on them asks for them again and again. */
-const KEPT = 100;
+/**
+ * How many events of certificates stay in memory although the replica has them, those of a hundred renewals: what is at work on them asks again
+ * and again. What they spend is kept with them, so that few certificates that change for years count as well.
+ */
+const KEPT = 400;
 
 const readsOf = (reader: ReplicaReader): Reads => ({
   certificate: (certificateId) => reader.certificate(certificateId),
