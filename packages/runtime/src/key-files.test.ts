@@ -61,14 +61,20 @@ test.each([
   expect(readKeyFile(path, 'The key')).toBe(text.replace('\ufeff', ''));
 });
 
-test.each(['AGE-SECRET-KEY-1ABC\n', '# public key: age1abc\nhunter2\n', '#hunter2\n', '', `# x\n${TRUST}`])(
-  'what can be a secret is refused where others can read it: %j',
-  (text) => {
-    const path = join(newFolder(), 'some.key');
-    writeFileSync(path, text, { mode: 0o644 });
-    expect(() => readKeyFile(path, 'The key')).toThrow(expect.objectContaining({ code: 'CERTBUS_CLI_KEY_FILE_OPEN' }));
-  },
-);
+test.each([
+  'AGE-SECRET-KEY-1ABC\n',
+  '# public key: age1abc\nhunter2\n',
+  String.raw`# public key: age1abc\nAGE-SECRET-KEY-1ABC`,
+  '#hunter2\n',
+  '',
+  `# x\n${TRUST}`,
+  `${TRUST}AGE-SECRET-KEY-1ABC\n`,
+  'certbus1 hunter2\n',
+])('what can be a secret is refused where others can read it: %j', (text) => {
+  const path = join(newFolder(), 'some.key');
+  writeFileSync(path, text, { mode: 0o644 });
+  expect(() => readKeyFile(path, 'The key')).toThrow(expect.objectContaining({ code: 'CERTBUS_CLI_KEY_FILE_OPEN' }));
+});
 
 test('a link to nothing is named as one', () => {
   const path = join(newFolder(), 'certbus.json');

@@ -60,13 +60,18 @@ function check(path: string, what: string, { code, isSecret }: { code: RuntimeEr
   if (refused) throw new RuntimeError(code, `${what} in ${path} is not used: ${describeExposure(refused)}`);
 }
 
-/** A comment of a key file, as ours and age-keygen write it; a password can begin with # as well. */
-const PUBLIC_LINE = /^# (?:CertBus (?:root|manager) key|created|signing key|recipient|public key): /;
+/** A comment of a key file, as ours and age-keygen write it, since a password can begin with # as well; or a line of a trust file. */
+const PUBLIC_LINE =
+  /^(?:# (?:CertBus (?:root|manager) key|created|signing key|recipient|public key): |certbus1 \S+ \S+$|since \d+ \S+ \d+$)/;
 
 /** Whether a text is known to have no secret: a trust file, or the public halves of keys, which are comments in their files. */
 export function isPublic(text: string): boolean {
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
-  return lines.length > 0 && (/^certbus1 /.test(text.trimStart()) || lines.every((line) => PUBLIC_LINE.test(line)));
+  // Keys are read where their lines end in two characters as well.
+  const lines = withoutMark(text)
+    .split(/\r?\n|\\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  return lines.length > 0 && lines.every((line) => PUBLIC_LINE.test(line));
 }
 
 /**
@@ -78,7 +83,11 @@ export function readKeyFile(path: string, what: string): string {
     check(path, what, { code: 'CERTBUS_CLI_KEY_FILE_OPEN', isSecret: true });
   } catch (error) {
     const isOpen = error instanceof RuntimeError && error.code === 'CERTBUS_CLI_KEY_FILE_OPEN';
-    if (!isOpen || !isPublic(readFile(path, what))) throw error;
+    if (!isOpen) throw error;
+    const text = readFile(path, what);
+    if (!isPublic(text)) throw error;
+    // Whoever can change the file could have made it another one before it was read again.
+    return text;
   }
   return readFile(path, what);
 }
