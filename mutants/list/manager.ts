@@ -317,6 +317,13 @@ export const manager: readonly Mutant[] = [
     noticedBy: [{ file: 'packages/manager/src/state/view.test.ts' }],
   },
   {
+    fault: 'what a few certificates spend stays in memory as long as a manager runs',
+    file: 'packages/manager/src/state/state.ts',
+    find: 'size += 1;',
+    replace: 'size = changed.size;',
+    noticedBy: [{ file: 'packages/manager/src/state/view.test.ts' }],
+  },
+  {
     fault: 'what was spent is not read again where a stretch goes beyond what was read',
     file: 'packages/manager/src/state/remembered-reads.ts',
     find: ' && known.stretch.until >= until',
