@@ -239,7 +239,7 @@ test('a daemon that is stopped while its bus takes nothing ends all the same, an
   await expect.poll(() => stalled.hits).toBe(1);
   // Another process writes to the bus, and hangs; the daemon may be in the middle of renewing its claim.
   const writer = new DatabaseSync(join(site.folder, 'bus.db'), { timeout: 60_000 });
-  writer.exec('BEGIN IMMEDIATE');
+  writer.exec('PRAGMA busy_timeout = 240000; BEGIN IMMEDIATE');
   daemon.kill('SIGTERM');
   expect(await once(daemon, 'exit')).toEqual([0, null]);
   writer.exec('ROLLBACK');
