@@ -16,7 +16,7 @@ export interface ValidationOptions {
   readonly redirectPorts?: readonly number[];
   /** Pause before a validation, milliseconds of real time. Default 0. */
   readonly delayMs?: number;
-  /** Bound of one validation, milliseconds; of one try of a question to DNS, a fifth of it. Default 10,000. */
+  /** Bound of one validation, milliseconds; of one try of a question to DNS, a fifth of it, and two seconds at least. Default 10,000. */
   readonly timeoutMs?: number;
   /** Whether CAA records (RFC 8659, RFC 8657) may forbid issuance. Default false. */
   readonly checkCaa?: boolean;

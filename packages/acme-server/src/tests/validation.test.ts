@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type AcmeServerOptions, startDnsServer } from '../index.ts';
-import { digestOf, keyAuthorization, order, pollWhile, present } from './issue.builders.ts';
+import { digestOf, issue, keyAuthorization, order, pollWhile, present } from './issue.builders.ts';
 import { type Own, startOwn } from './own.builders.ts';
 import type { RawChallenge } from './raw-client.builders.ts';
 
@@ -329,4 +329,9 @@ describe.each(['pending', 'processing'] as const)('a CA that leaves failed chall
     expect(passed.body).toMatchObject({ status: 'valid', challenges: [{ type: 'dns-01', status: 'valid' }] });
     expect(passed.body.challenges?.[0]?.error).toBeUndefined();
   });
+});
+
+test('a validation can be bounded by any number of milliseconds', async () => {
+  const { client, answers } = await startOwn({ validation: { timeoutMs: 299_999 } });
+  expect((await issue(client, answers, ['odd.test'])).pem).toContain('BEGIN CERTIFICATE');
 });

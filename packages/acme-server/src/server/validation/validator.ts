@@ -25,6 +25,9 @@ const METHODS: Readonly<Record<ChallengeType, Method>> = {
   'dns-persist-01': validateDnsPersist01,
 };
 
+/** What one try of a question to DNS may take at least, milliseconds, also where a validation is bounded to less: a busy machine answers late. */
+const LEAST_DNS_MS = 2_000;
+
 function problemOf(error: unknown, timeoutMs: number): ProblemDocument {
   if (error instanceof ProblemDocument) return error;
   const isLate = error instanceof DOMException && error.name === 'TimeoutError';
@@ -35,7 +38,7 @@ function problemOf(error: unknown, timeoutMs: number): ProblemDocument {
 /** Looks at the world outside: DNS, HTTP and TLS, as the settings say where. */
 export function createValidator(settings: Settings, clock: Clock): Validator {
   const { dnsServer, delayMs, timeoutMs, alwaysValid } = settings.validation;
-  const dns = createDnsLookup({ dnsServer, timeoutMs: timeoutMs / 5 });
+  const dns = createDnsLookup({ dnsServer, timeoutMs: Math.max(LEAST_DNS_MS, Math.ceil(timeoutMs / 5)) });
   return async (validation, stop) => {
     if (delayMs > 0) await wait(delayMs, undefined, { signal: stop });
     if (alwaysValid) return undefined;
