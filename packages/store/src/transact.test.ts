@@ -123,6 +123,16 @@ test('behind what this process wrote last, what is said is appended without a re
   expect(await readsOf(() => transact(bus, view, addAll))).toBe(0);
 });
 
+test('that another process wrote since this one did last is not an attempt', async () => {
+  const memory = createMemoryLog();
+  const { bus, keys } = await beginBus(memory);
+  const view = createView();
+  await transact(bus, view, say('a'));
+  await transact(openBus(memory, 'test', keys), createView(), say('b'));
+  const add = (state: readonly string[]) => ({ events: [removed('c')], result: state.length });
+  expect(await transact(bus, view, add, { attempts: 1 })).toBe(2);
+});
+
 test('decisions that come within a few turns of the event loop share a commit', async () => {
   const log = watched(createMemoryLog());
   const { bus } = await beginBus(log);

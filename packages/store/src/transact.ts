@@ -40,12 +40,12 @@ export interface Decision<Result> {
   readonly result: Result;
 }
 
-/** Looks at the state and decides which events to write. MUST be pure: it is called again after every conflict. */
+/** Looks at the state and decides which events to write. MUST be pure: it is called again after every conflict and every read. */
 export type Decide<State, Result> = (state: State, now: Date) => Decision<Result>;
 
 export interface TransactOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Appends tried before `CERTBUS_STORE_ATTEMPTS_EXHAUSTED`; default 20. */
+  /** Appends tried, each behind a read, before `CERTBUS_STORE_ATTEMPTS_EXHAUSTED`; default 20. */
   readonly attempts?: number;
   /**
    * The view was caught up a moment ago: decide on it as it is, without a read. Where another manager wrote since, or there is nothing to
@@ -173,12 +173,17 @@ async function decideAndAppend<State>(
   const attempts = Math.max(...taken.map((waiting) => waiting.attempts));
   using all = whenAllAbort(taken);
   const { signal } = all;
-  for (let attempt = 1; ; attempt += 1) {
+  // What is decided without a read is not an attempt: that another wrote since the last one does not make a bus busy.
+  let attempt = 0;
+  for (let isFirst = true; ; isFirst = false) {
     const present = taken.filter((waiting) => !rejectAborted(waiting));
     const [first] = present;
     if (!first) return [];
-    const foreseen = attempt === 1 ? decideWithoutReading(view, present, first.now()) : undefined;
-    if (!foreseen) await catchUp(bus, view, signal);
+    const foreseen = isFirst ? decideWithoutReading(view, present, first.now()) : undefined;
+    if (!foreseen) {
+      attempt += 1;
+      await catchUp(bus, view, signal);
+    }
     const at = foreseen?.at ?? first.now();
     const { decided, left } = foreseen ?? decideAll(view.draft(), present, at);
     const events = decided.flatMap((decision) => decision.events);
@@ -200,7 +205,8 @@ async function decideAndAppend<State>(
         throw new StoreError('CERTBUS_STORE_ATTEMPTS_EXHAUSTED', what, { cause: error });
       }
     }
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(1_000, 5 * 2 ** attempt)));
+    if (attempt > 0)
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(1_000, 5 * 2 ** attempt)));
   }
 }
 
