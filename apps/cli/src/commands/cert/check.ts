@@ -57,7 +57,7 @@ export default class CertCheck extends BaseCommand {
       const message = `${certificates.length} of ${many(rows.length, 'certificate')} ${need} attention.`;
       throw new CliError('CERTBUS_CLI_UNHEALTHY', message, { result });
     }
-    const valid = rows.length === 1 ? 'the certificate is valid' : `all ${rows.length} certificates are valid`;
+    const valid = rows.length === 1 ? 'the certificate is valid' : `all ${many(rows.length, 'certificate')} are valid`;
     this.progress(rows.length === 0 ? 'there are no certificates to check' : valid);
     return result;
   }

@@ -14,6 +14,7 @@ import {
   sortRows,
   tableOf,
 } from '../../certificates/listing.ts';
+import { many } from '../../counts.ts';
 
 export default class CertLs extends BaseCommand {
   static override summary = 'List managed certificates: id, status, expiry, challenge type, names.';
@@ -62,7 +63,12 @@ export default class CertLs extends BaseCommand {
     const table = tableOf(certificates, flags.columns, { isTerminal });
     await this.printTable(table.header, table.rows);
     if (total === 0) this.progress('no managed certificates; make one with "certbus cert mk DOMAIN"');
-    else if (certificates.length === 0) this.progress(`none of ${total} managed certificates fits`);
+    else if (certificates.length === 0)
+      this.progress(
+        total === 1
+          ? 'the only managed certificate does not fit'
+          : `none of ${many(total, 'managed certificate')} fits`,
+      );
     return { certificates };
   }
 }
