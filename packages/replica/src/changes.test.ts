@@ -39,7 +39,7 @@ test('changes are read a few at a time, each in a turn of its own, and none is l
   });
   clearImmediate(next);
   expect(calls.flat().toSorted()).toEqual(ids(0, 210).toSorted());
-  expect(calls.map(({ length }) => length)).toEqual([30, 30, 120, 30]);
+  expect(calls.map(({ length }) => length)).toEqual([25, 5, 25, 5, 25, 25, 25, 25, 20, 25, 5]);
   expect(new Set(seenAt).size).toBe(calls.length);
   await replica.close();
 });
@@ -54,7 +54,7 @@ test('what a page changed is spread over turns', async () => {
   }));
   const sizes: number[] = [];
   await spread(changes, { moved: (some, reached) => void sizes.push(some.length, reached ?? 0) }, 7);
-  expect(sizes.splice(0)).toEqual([50, 0, 50, 0, 20, 7]);
+  expect(sizes.splice(0)).toEqual([25, 0, 25, 0, 25, 0, 25, 0, 20, 7]);
   await spread([], { moved: (some, reached) => void sizes.push(some.length, reached ?? 0) }, 8);
   expect(sizes).toEqual([0, 8]);
 });

@@ -3,16 +3,18 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { lineOf } from '@certbus/events/history';
 import type { Change, ReplicaReader } from './reader.ts';
 
+/** Changes that are read at once. */
+const READ_TOGETHER = 50;
 /** Changes that are reported at once: with more, a turn of the event loop would take too long. */
-const MAX_TOGETHER = 50;
+const MAX_TOGETHER = 25;
 /** Changes since the last look that are reported one by one. */
 const MAX_REPORTED = 10_000;
 
 /** Hears what changed; each call in a turn of the event loop of its own. */
 export interface ChangesListener {
   /**
-   * The replica moved on. `changes`: those of what is served, in order, 50 at most unless one commit has more. `reached`: the position of the bus
-   * up to which all of them were reported with these; `undefined` where more follow.
+   * The replica moved on. `changes`: those of what is served, in order, 25 at most. `reached`: the position of the bus up to which all of them were
+   * reported with these; `undefined` where more follow.
    */
   moved(changes: readonly Change[], reached?: number): void;
   /** The replica is another one, at position `reached`: it was built again, or is complete for the first time. */
@@ -41,9 +43,9 @@ type Read = Pick<ReplicaReader, 'checkpoint' | 'changedSince' | 'isComplete' | '
 
 /** The next changes behind a position, and up to where they go. A position is read whole, so that it can be gone on from. */
 function readTogether(replica: Read, after: number): { readonly changes: readonly Change[]; readonly upTo?: number } {
-  const found = replica.changedSince(after, MAX_TOGETHER);
+  const found = replica.changedSince(after, READ_TOGETHER);
   const [first, last] = [found[0], found.at(-1)];
-  if (!first || !last || found.length < MAX_TOGETHER) return { changes: found };
+  if (!first || !last || found.length < READ_TOGETHER) return { changes: found };
   if (first.position < last.position)
     return { changes: found.filter(({ position }) => position < last.position), upTo: last.position - 1 };
   return { changes: readPosition(replica, first.position), upTo: first.position };
@@ -51,7 +53,7 @@ function readTogether(replica: Read, after: number): { readonly changes: readonl
 
 /** All that changed last at one position. */
 function readPosition(replica: Read, at: number): readonly Change[] {
-  for (let limit = 4 * MAX_TOGETHER; ; limit *= 4) {
+  for (let limit = 4 * READ_TOGETHER; ; limit *= 4) {
     const found = replica.changedSince(at - 1, limit);
     const whole = found.filter(({ position }) => position === at);
     if (whole.length < found.length || found.length < limit) return whole;
@@ -96,11 +98,11 @@ export function createChangeReader(replica: Read): ChangeReader {
   }
 
   return {
-    async report({ moved, rebuilt }) {
+    async report(listener) {
       for (let count = 0; ; await nextTurn()) {
         const reached = look();
         if (isAnother(reached) || count >= MAX_REPORTED) {
-          rebuilt(reached.position);
+          listener.rebuilt(reached.position);
           seen = reached;
           reported = reached.position;
           return;
@@ -109,7 +111,7 @@ export function createChangeReader(replica: Read): ChangeReader {
         // One that lost its own row is at 0: what was reported before is not reported again.
         const next = upTo ?? Math.max(reached.position, reported);
         // Before anything is noted: where it throws, it is reported again.
-        moved(changes, next);
+        await spread(changes, listener, next);
         seen = reached;
         reported = next;
         if (upTo === undefined) return;
