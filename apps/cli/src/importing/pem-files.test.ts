@@ -1,7 +1,7 @@
 /** Tests of PEM files as other programs and hostile users leave them. */
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey, generateKeyPairSync, KeyObject, X509Certificate } from 'node:crypto';
-import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createIssuer, createKeys, createLeaf, privateKeyPem, temporaryFolder } from 'certbus-services';
 import { afterAll, expect, test, vi } from 'vitest';
@@ -187,6 +187,29 @@ test('a certificate whose key no program here knows keeps none of the others fro
       { source: 'odd.pem', outcome: 'refused', why: 'no private key here belongs to its certificate' },
       { source: 'odd.pem', outcome: 'refused', why: 'no certificate here belongs to its private key' },
     ],
+  });
+});
+
+test('a CA without a name keeps nothing from what is next to it, and is found for what it issued', async () => {
+  const pem = (name: string) => readFileSync(join(temporary.path, name), 'utf8');
+  const openssl = (line: string) => execFileSync('openssl', line.split(' '), { cwd: temporary.path, stdio: 'ignore' });
+  const key = '-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 10 -subj /';
+  openssl(`req -x509 ${key} -keyout root.key -out root.crt -addext basicConstraints=critical,CA:TRUE`);
+  const signed = '-CA root.crt -CAkey root.key';
+  openssl(`req -x509 ${key} -keyout own.key -out own.crt ${signed} -addext subjectAltName=critical,DNS:own.test`);
+  expect(new X509Certificate(pem('root.crt')).subject).toBeUndefined();
+  const a = await createPair('a.test');
+  const files = [
+    { source: 'root.crt', text: pem('root.crt') },
+    { source: 'own.pem', text: `${pem('own.crt')}${pem('own.key')}` },
+    { source: 'a.pem', text: `${a.leaf}${a.key}` },
+  ];
+  expect(await found(files, nobody)).toEqual({
+    names: [
+      ['own.pem', 'DNS:own.test', 0],
+      ['a.pem', 'DNS:a.test', 0],
+    ],
+    notTaken: [],
   });
 });
 

@@ -49,11 +49,14 @@ function textOfKey(read: () => KeyObject): string | undefined {
   }
 }
 
+/** A name as it is looked up. Node has `undefined` for one without parts, whatever its types say. */
+const inLowerCase = (name: string | undefined): string => name?.toLowerCase() ?? '';
+
 /** The certificates of CAs among files, each once, by their names. Two spellings of a name are one where they differ in capitals alone. */
 function authoritiesIn(files: readonly Loaded[]): ReadonlyMap<string, readonly X509Certificate[]> {
   const all = files.flatMap(({ certificates }) => certificates).filter(({ ca }) => ca);
   const distinct = new Map(all.map((each) => [each.fingerprint256, each]));
-  return Map.groupBy(distinct.values(), ({ subject }) => subject.toLowerCase());
+  return Map.groupBy(distinct.values(), ({ subject }) => inLowerCase(subject));
 }
 
 /** What can lead from a leaf to its root, by its names: an order among all CAs of a folder takes too long where there are many. */
@@ -61,7 +64,7 @@ function aboveLeaf(leaf: X509Certificate, authorities: ReturnType<typeof authori
   const above = new Set<X509Certificate>();
   let next: readonly X509Certificate[] = [leaf];
   while (next.length > 0) {
-    const issuers = next.flatMap(({ issuer }) => authorities.get(issuer.toLowerCase()) ?? []);
+    const issuers = next.flatMap(({ issuer }) => authorities.get(inLowerCase(issuer)) ?? []);
     next = issuers.filter((each) => !above.has(each));
     for (const each of next) above.add(each);
   }
