@@ -12,6 +12,7 @@ const folder = temporaryFolder();
 const site = join(folder.path, 'site');
 /** A DynamoDB that takes requests, and never answers. */
 let silent: Server;
+let bus: string;
 let asked = Promise.withResolvers<void>();
 
 beforeAll(async () => {
@@ -24,7 +25,7 @@ beforeAll(async () => {
   await once(silent.listen(0, '127.0.0.1'), 'listening');
   const file = join(site, 'certbus.json');
   const endpoint = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
-  const bus = `dynamodb://buses/certbus?region=eu-central-1&endpoint=${endpoint}`;
+  bus = `dynamodb://buses/certbus?region=eu-central-1&endpoint=${endpoint}`;
   writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), bus }));
 });
 afterAll(() => {
@@ -42,11 +43,13 @@ test.each([
   ['cert ls', 130],
   ['bus verify', 130],
   ['doctor', 130],
+  ['init --dir new --bus BUS --agree-tos --directory https://127.0.0.1:1/dir --yes', 130],
   // A service that is stopped has not failed.
   ['run --no-pages', 0],
 ])('certbus %s, with status %i', async (line, status) => {
   asked = Promise.withResolvers();
   const env = { AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'x' };
-  const ended = await certbus(site, line.split(' '), { env, interruptOn: asked.promise });
+  const words = line.split(' ').map((word) => (word === 'BUS' ? bus : word));
+  const ended = await certbus(site, words, { env, interruptOn: asked.promise });
   expect(ended).toMatchObject({ status });
 });

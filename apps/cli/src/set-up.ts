@@ -118,7 +118,7 @@ async function writeFiles(folder: string): Promise<WrittenFile[]> {
 }
 
 /** Makes the store and begins the bus in it, where that was not done yet; the trust file has the first floor then. */
-async function beginBus({ folder, bus, name }: SetUp): Promise<void> {
+async function beginBus({ folder, bus, name }: SetUp, signal: AbortSignal): Promise<void> {
   const pathOf = (file: FileName) => join(folder, FILES[file][0]);
   const recipientOf = async (file: FileName) =>
     (await parseIdentityFile(readKeyFile(pathOf(file), `The ${file} key`))).recipient;
@@ -126,7 +126,7 @@ async function beginBus({ folder, bus, name }: SetUp): Promise<void> {
   const { signer } = parseManagerKey(managerText);
   const trustFile = pathOf('trust');
   const trust = readOwnFile(trustFile, 'The trust file');
-  const log = await openLog(bus, { create: true, outgoing: createOutgoing({ environment: process.env }) });
+  const log = await openLog(bus, { create: true, outgoing: createOutgoing({ environment: process.env }), signal });
   try {
     const { floor } = await createBus(log, parseAddress(bus).stream, {
       trust: parseTrust(trust),
@@ -221,7 +221,7 @@ export async function setUp(request: SetUp, options: SetUpOptions): Promise<SetU
   const files = await writeFiles(folder);
   const resolved = { ...request, bus: resolveAddress(request.bus, folder) };
   onStep('made the keys');
-  await beginBus(resolved);
+  await beginBus(resolved, signal);
   onStep('made the bus');
   const trust = readOwnFile(join(folder, FILES.trust[0]), 'The trust file');
   const managerKey = () => readKeyFile(join(folder, FILES.manager[0]), 'The manager key');
