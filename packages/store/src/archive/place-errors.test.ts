@@ -30,6 +30,14 @@ test.each([
   );
 });
 
+test('the region that S3 names for a bucket is in the message', () => {
+  const said = "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-central-1'";
+  const { message } = wrapPlaceError('s3://bucket/certbus', errorOf('AuthorizationHeaderMalformed', said));
+  expect(message).toMatch(
+    /^The archive at s3:\/\/bucket\/certbus is in a bucket .* AWS_REGION\. S3 expects eu-central-1\.$/,
+  );
+});
+
 test.each([
   ['PermanentRedirect', 'CERTBUS_STORE_ADDRESS_INVALID', 'is in a bucket of another region: correct "?region=…"'],
   ['AuthorizationHeaderMalformed', 'CERTBUS_STORE_ADDRESS_INVALID', 'is in a bucket of another region'],

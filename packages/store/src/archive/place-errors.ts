@@ -84,7 +84,9 @@ export function wrapPlaceError(place: string, error: unknown): StoreError {
     .map((name) => MEANING[name] ?? (OF_KMS.test(name) ? KMS_KEY : undefined))
     .find((meaning) => meaning !== undefined);
   const [code, what] = known ?? (['CERTBUS_STORE_UNREACHABLE', `could not be reached: ${message}`] as const);
-  const denial = known && describeDenial(error);
-  const whole = denial ? `${what}. ${denial}` : what;
+  // "…the region 'us-east-1' is wrong; expecting 'eu-central-1'".
+  const region = known === WRONG_REGION ? /expecting '([a-z\d-]+)'/.exec(message)?.[1] : undefined;
+  const more = region === undefined ? known && describeDenial(error) : `S3 expects ${region}`;
+  const whole = more ? `${what}. ${more}` : what;
   return new StoreError(code, `The archive at ${place} ${whole}.`, { cause: error });
 }
