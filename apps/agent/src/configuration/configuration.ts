@@ -66,7 +66,7 @@ const selection = v.pipe(
   v.strictObject({ ids: v.optional(v.array(text)), names: v.optional(v.array(name)) }),
   v.check(
     ({ ids, names }) => (ids ?? names) === undefined || (ids ?? []).length + (names ?? []).length > 0,
-    'must have a name or an id: nothing at all would remove every certificate from the target. Leave "certificates" out for all of the bus, or take the target out',
+    'must have a name or an id: empty lists would remove every certificate from the target. Leave "certificates" out for all of the bus, or take the target out',
   ),
 );
 

@@ -56,7 +56,7 @@ test.each([{ names: [] }, { ids: [] }, { ids: [], names: [] }])(
   'a target that would lose every certificate by the empty list of %j is refused',
   (certificates) => {
     expect(() => parse([{ ...files('one', '/x'), certificates }])).toThrow(
-      /targets\.0\.certificates: must have a name or an id: nothing at all would remove every certificate/,
+      /targets\.0\.certificates: must have a name or an id: empty lists would remove every certificate/,
     );
   },
 );
