@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 
-/** The machine's id, where it has one: not that of an image that never got its own (machine-id(5)). */
+/** The machine's id (machine-id(5)); empty where it has none, as in many containers. */
 function idIn(file: string): string {
   try {
     return readFileSync(file, 'utf8').trim();
