@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MaterialEvents, MaterialSource } from '@certbus/client/material';
 import { temporaryFolder } from 'certbus-services';
@@ -272,4 +272,16 @@ test('what cannot be noted on a full disk is looked at all the same', () => {
   expect(unseen.ids()).toEqual(new Set(['a']));
   unseen.keep(new Set());
   expect(unseen.ids()).toEqual(new Set());
+});
+
+test('what was noted before stays where a note cannot be written to its end', () => {
+  const { path, remove } = temporaryFolder();
+  onTestFinished(remove);
+  const file = join(path, 'unseen');
+  const unseen = openUnseen(file);
+  unseen.keep(new Set(['a']));
+  mkdirSync(`${file}.new`);
+  unseen.keep(new Set(['b']));
+  expect(openUnseen(file).ids()).toEqual(new Set(['a']));
+  expect(unseen.ids()).toEqual(new Set(['a', 'b']));
 });

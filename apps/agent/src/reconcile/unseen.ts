@@ -1,5 +1,5 @@
 /** Certificates that were put and not seen at a target yet: they are looked at also by an agent that is started in between. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
 /** Ids of such certificates. */
 export interface Unseen {
@@ -24,7 +24,11 @@ export function openUnseen(file?: string): Unseen {
   function write(path: string, text: string): void {
     try {
       if (text === '') rmSync(path, { force: true });
-      else writeFileSync(path, text, { mode: 0o600 });
+      else {
+        // A kill or a full disk in the middle leaves what was noted before.
+        writeFileSync(`${path}.new`, text, { mode: 0o600 });
+        renameSync(`${path}.new`, path);
+      }
     } catch {
       // What is kept in memory is looked at all the same, unless this process ends before.
     }
