@@ -1,3 +1,8 @@
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { temporaryFolder } from 'certbus-services';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certbus, resultOf } from './cli.builders.ts';
@@ -43,6 +48,35 @@ describe('the configuration on the bus', () => {
     const winner = ended[0]?.status === 0 ? 4 : 5;
     expect(await display()).toMatchObject({ giveUpAfterDays: 7, parallelOrders: winner });
   });
+
+  test.skipIf(process.platform === 'win32')(
+    'a local file that can be read once, as of "<(…)" of a shell, will do',
+    async () => {
+      const local = JSON.parse(readFileSync(join(temporary.path, 'certbus.json'), 'utf8'));
+      const files = ['trust', 'rootKey', 'managerKey', 'identity'].map((name) => [
+        name,
+        join(temporary.path, local[name]),
+      ]);
+      const bus = local.bus.replace('./', `${temporary.path}/`);
+      writeFileSync(join(temporary.path, 'full.json'), JSON.stringify({ ...local, ...Object.fromEntries(files), bus }));
+      writeFileSync(join(temporary.path, 'document.json'), JSON.stringify(await display()));
+      const program = fileURLToPath(new URL('../bin/dev.js', import.meta.url));
+      const words = [
+        process.execPath,
+        '--conditions=certbus:source',
+        program,
+        'conf',
+        'update',
+        '--config',
+        '/dev/fd/3',
+      ];
+      const env = { PATH: process.env['PATH'] ?? '', CERTBUS_STATE_DIR: join(temporary.path, 'state') };
+      const ended = promisify(execFile)('sh', ['-c', 'cat full.json | "$@" 3<&0 <document.json', 'sh', ...words], {
+        ...{ cwd: temporary.path, env },
+      });
+      expect((await ended).stdout).toMatch(/^the configuration is on the bus at position \d+$/m);
+    },
+  );
 
   test('a position that is not the one of --expect is a mistake, whatever is on the bus', async () => {
     const shown = await display();

@@ -27,15 +27,16 @@ export default class ConfUpdate extends SigningCommand {
         'CERTBUS_CLI_USAGE',
         `--expect ${flags.expect} is not the "position" ${position} in the document. Leave one of them out.`,
       );
+    const { withManager } = await import('@certbus/runtime');
     const { parseConfiguration, refusedSecrets } = await import('@certbus/manager');
+    // Once: what "<(…)" of a shell names cannot be read again.
+    const environment = this.environment(flags);
     const expectPosition = flags.expect ?? position;
-    const result = await this.withManager(flags, (manager) => manager.configure(json, { expectPosition }));
+    const { signal } = this;
+    const result = await withManager(environment, (manager) => manager.configure(json, { expectPosition }), { signal });
     this.log(`the configuration is on the bus at position ${result.position}`);
     this.#print(result);
-    for (const { variable, host, advice } of refusedSecrets(
-      parseConfiguration(json),
-      secretsOf(this.environment(flags)),
-    ))
+    for (const { variable, host, advice } of refusedSecrets(parseConfiguration(json), secretsOf(environment)))
       this.warn(
         `this machine does not allow ${variable} to be used at ${host}, so orders that need it fail here. ${advice}`,
       );
