@@ -60,7 +60,11 @@ export function createHandler({
       await checkInForce(manager, known);
       return manager.runOnce({ deadline });
     };
-    return await withManager(known, runOnce, { ...claimsOf(functionName, context), signal: beginning.signal });
+    return await withManager(known, runOnce, {
+      ...claimsOf(functionName, context),
+      signal: beginning.signal,
+      isLasting: true,
+    });
   };
   return async (_event, context = {}) => {
     const begun = now();

@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { nameSetKey, sha256 } from '@certbus/events';
 import type { Checkpoint } from '@certbus/events/history';
 import { lockFile } from '@certbus/store/sqlite-files';
-import { afterAll, expect, test, vi } from 'vitest';
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest';
 import { replicaPath, resolveStateDirectory } from './location.ts';
 import { createReader } from './reader.ts';
 import { beginStory, obtained, type Story } from './replica.builders.ts';
@@ -398,6 +398,33 @@ test.skipIf(process.platform === 'win32').each([
   });
   chmodSync(exposed, mode);
   await (await openReplica({ path, busId })).close();
+});
+
+test('one that is opened for a moment starts no thread, keeps what it takes, and leaves the right to advance to the next', async () => {
+  const threads: unknown[] = [];
+  const take = (thread: unknown) => void threads.push(thread);
+  process.on('worker', take);
+  onTestFinished(() => void process.off('worker', take));
+  const story = await beginStory();
+  await story.say(obtained('certificate1', ['a.test']));
+  const options = { path: newPath(), busId: story.busId };
+  const brief = await openReplica({ ...options, isBrief: true });
+  expect(brief).toMatchObject({ advancing: true, unthreaded: undefined });
+  await tell(brief, story);
+  const taken = contentOf(brief);
+  await brief.close();
+  expect(threads).toEqual([]);
+  const next = await openReplica(options);
+  expect(threads).toHaveLength(1);
+  expect(next.advancing).toBe(true);
+  expect(contentOf(next)).toEqual(taken);
+  // It reads along where another one advances.
+  const beside = await openReplica({ ...options, isBrief: true });
+  expect(beside.advancing).toBe(false);
+  expect(contentOf(beside)).toEqual(taken);
+  await beside.close();
+  await next.close();
+  expect(threads).toHaveLength(1);
 });
 
 test('its file and folder are for this user only', async () => {

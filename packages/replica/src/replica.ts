@@ -19,7 +19,7 @@ import type { ReplicaFile } from './writer/replica-file.ts';
 import type { ReplicaRole } from './writer/role.ts';
 import type { WriterNews } from './writer/roomy-writer.ts';
 import { createTables } from './writer/tables.ts';
-import { startWriterThread, type ThreadFollowOptions, type WriterThread } from './writer/thread.ts';
+import { startWriterHere, startWriterThread, type ThreadFollowOptions, type WriterThread } from './writer/thread.ts';
 import { createWriter, type Write } from './writer/writer.ts';
 
 /** A machine's local copy of what a bus says. */
@@ -92,6 +92,11 @@ export interface ReplicaOptions {
    * manager's keeps everything and throws `CERTBUS_REPLICA_DAMAGED`: what does not read must not be taken for what is not there.
    */
   readonly role?: ReplicaRole;
+  /**
+   * Whether it is closed again soon, by a program that answers nobody meanwhile: it is written on the thread that opens it. To start another
+   * one takes longer than most of what such a program does. Default false.
+   */
+  readonly isBrief?: boolean;
 }
 
 const FILE_WAIT_MS = 5_000;
@@ -399,12 +404,18 @@ async function askToAdvance({ path, thread, watch }: Pick<Parts, 'path' | 'threa
  * Rejects `CERTBUS_REPLICA_FILE_OPEN` where others can write the file or its folder, `CERTBUS_REPLICA_OTHER_BUS`,
  * `CERTBUS_REPLICA_NOT_READY` or, where there is nothing to read either, `CERTBUS_REPLICA_FAILED`.
  */
-export async function openReplica({ path, busId, role = 'manager' }: ReplicaOptions): Promise<Replica> {
+export async function openReplica({
+  path,
+  busId,
+  role = 'manager',
+  isBrief = false,
+}: ReplicaOptions): Promise<Replica> {
   if (path === ':memory:') return openInMemory(busId, role);
   makeFolder(path);
   const opened: { replica?: OpenedFile } = {};
   const watch = watchDamage(path, () => opened.replica?.mend());
-  const thread = await startWriterThread({ path, busId, role }, (news) => opened.replica?.take(news));
+  const start = isBrief ? startWriterHere : startWriterThread;
+  const thread = await start({ path, busId, role }, (news) => opened.replica?.take(news));
   try {
     const first = await askToAdvance({ path, thread, watch });
     if (first.problem && !existsSync(path)) throw first.problem;

@@ -184,7 +184,8 @@ export async function examineMachine(
     failed('config', 'trust file', trust, 'Copy bus.pub from a machine that has the right one.');
     return findings;
   }
-  const replica = await openReplica({ path: managerReplicaPath(environment), busId: trust.busId }).catch(asError);
+  const place = { path: managerReplicaPath(environment), busId: trust.busId };
+  const replica = await openReplica({ ...place, isBrief: true }).catch(asError);
   if (replica instanceof Error) {
     failed(
       'files',

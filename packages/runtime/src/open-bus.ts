@@ -64,7 +64,8 @@ export function managerReplicaPath({ stateDirectory, config }: Environment): str
 export async function knownCheckpoint(environment: Environment): Promise<Checkpoint | undefined> {
   const path = managerReplicaPath(environment);
   if (!existsSync(path)) return undefined;
-  const replica = await openReplica({ path, busId: parseTrust(environment.config.trust).busId });
+  const { busId } = parseTrust(environment.config.trust);
+  const replica = await openReplica({ path, busId, isBrief: true });
   try {
     return replica.checkpoint();
   } finally {

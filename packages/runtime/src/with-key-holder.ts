@@ -79,7 +79,7 @@ async function withReader<T>(
   const open = await openLocalBus(environment, { signal });
   try {
     const { busId } = parseTrust(environment.config.trust);
-    const replica = await openReplica({ path: managerReplicaPath(environment), busId });
+    const replica = await openReplica({ path: managerReplicaPath(environment), busId, isBrief: true });
     try {
       const { bus, archive } = open;
       const warn = (message: string, fields: Readonly<Record<string, unknown>>) =>

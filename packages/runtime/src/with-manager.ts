@@ -15,7 +15,10 @@ import { createSolverFactory } from './solvers/solvers.ts';
 
 /** What of a manager its caller can set; the rest is the machine's. */
 export type ManagerSettings = Pick<ManagerOptions, 'observe' | 'claimMs' | 'graceMs' | 'now' | 'limits'> &
-  Partial<Pick<ManagerOptions, 'holder' | 'hasEnded' | 'signal'>>;
+  Partial<Pick<ManagerOptions, 'holder' | 'hasEnded' | 'signal'>> & {
+    /** Whether it runs on, and answers others meanwhile: then its replica is written by a thread of its own. Default false. */
+    readonly isLasting?: boolean;
+  };
 
 /** The bus of a manager, and what keeps what it learns while it runs on. */
 export interface ManagedBus extends OpenBus {
@@ -47,7 +50,7 @@ async function closeReporting(what: string, close: () => Promise<void>, environm
 
 /** Runs with a manager on a bus that is open; the replica and the notes are closed afterwards. */
 async function runOn<T>(
-  { open, known, key, environment, settings }: Parts,
+  { open, known, key, environment, settings: { isLasting = false, ...settings } }: Parts,
   run: (manager: Manager, open: ManagedBus) => Promise<T>,
 ): Promise<T> {
   const { config, outgoing } = environment;
@@ -55,7 +58,7 @@ async function runOn<T>(
   const acceptStale = environment.acceptStale || known.hasCheckpoint;
   const { bus, trust, archive } = open;
   const path = managerReplicaPath(environment);
-  const replica = await openReplica({ path, busId: trust.busId });
+  const replica = await openReplica({ path, busId: trust.busId, isBrief: !isLasting });
   try {
     using notes = openRenewalInfoNotes(path.replace(/\.db$/, '-renewal-info.db'));
     const logger = loggerOf(environment);

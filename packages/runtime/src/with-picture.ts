@@ -76,7 +76,7 @@ export async function withPicture<T>(
   options: PictureOptions,
 ): Promise<T> {
   const { busId } = parseTrust(environment.config.trust);
-  const replica = await openReplica({ path: managerReplicaPath(environment), busId });
+  const replica = await openReplica({ path: managerReplicaPath(environment), busId, isBrief: true });
   try {
     let away: DatedPicture['away'];
     const picture = await readPictureNow(environment, replica, options).catch((error: unknown) => {
@@ -109,7 +109,7 @@ export async function configurationOf(
 /** Runs with what this machine has read of its bus before, without asking the bus. Rejects as opening a replica does. */
 export async function withKnown<T>(environment: Environment, run: (known: ReplicaReader) => T): Promise<T> {
   const { busId } = parseTrust(environment.config.trust);
-  const replica = await openReplica({ path: managerReplicaPath(environment), busId });
+  const replica = await openReplica({ path: managerReplicaPath(environment), busId, isBrief: true });
   try {
     return run(replica);
   } finally {

@@ -194,18 +194,36 @@ async function startAgain(writing: Writing, take: (news: WriterNews) => void): P
   }
 }
 
+type Unheld = Omit<Writing, 'holder'>;
+
+const heldHere = (replica: Unheld): Writing => ({ ...replica, holder: `process ${process.pid}` });
+
 /** Starts what writes a replica; `take` gets what it reports without being asked. */
-export async function startWriterThread(
-  replica: Omit<Writing, 'holder'>,
-  take: (news: WriterNews) => void,
-): Promise<WriterThread> {
-  const writing = { ...replica, holder: `process ${process.pid}` };
+export async function startWriterThread(replica: Unheld, take: (news: WriterNews) => void): Promise<WriterThread> {
+  const writing = heldHere(replica);
   const worker = await startWorker(writing).catch((error: Error) => error);
-  let asked = worker instanceof Error ? askHere(writing, take) : askWorker(worker, take);
+  if (worker instanceof Error) return writerOf(askHere(writing, take), { unthreaded: worker, writing, take });
+  return writerOf(askWorker(worker, take), { unthreaded: undefined, writing, take });
+}
+
+/** What writes a replica on this thread, by intent; `take` as {@link startWriterThread} has it. */
+export async function startWriterHere(replica: Unheld, take: (news: WriterNews) => void): Promise<WriterThread> {
+  const writing = heldHere(replica);
+  return writerOf(askHere(writing, take), { unthreaded: undefined, writing, take });
+}
+
+/** How a writer was started. */
+interface Started extends Pick<WriterThread, 'unthreaded'> {
+  readonly writing: Writing;
+  readonly take: (news: WriterNews) => void;
+}
+
+function writerOf(first: Asked, { unthreaded, writing, take }: Started): WriterThread {
+  let asked = first;
   let isClosed = false;
   const follow = (options: ThreadFollowOptions) => asked.follow?.(options) ?? Promise.resolve();
   return {
-    unthreaded: worker instanceof Error ? worker : undefined,
+    unthreaded,
     get hasFailed() {
       return asked.hasEnded;
     },

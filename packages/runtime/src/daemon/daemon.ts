@@ -11,7 +11,7 @@ import { keepRenewing, type LoopListener } from './loop.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 
 /** How a daemon behaves. */
-export interface DaemonOptions extends ManagerSettings {
+export interface DaemonOptions extends Omit<ManagerSettings, 'isLasting'> {
   /** Stops it: what is under way is broken off and its claims are released within 5 seconds. */
   readonly signal: AbortSignal;
   /** Port of `/healthz` and `/metrics`; 0 for any. Default: no pages. */
@@ -148,6 +148,6 @@ async function runStarted(environment: Environment, options: DaemonOptions): Pro
         await pages?.close();
       }
     },
-    { ...settings, signal, observe: metrics.observe },
+    { ...settings, signal, observe: metrics.observe, isLasting: true },
   );
 }
