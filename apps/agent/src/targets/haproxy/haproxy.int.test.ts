@@ -69,7 +69,7 @@ describe.skipIf(part.skip).each(versions)(part.title('the target HAProxy %s'), (
     const own = await socketBefore(socket, async (sent) => {
       if (sent.trim() !== 'show ssl cert') return;
       looks += 1;
-      if (looks === 2) committed = await ask(socket, `commit ssl cert ${folder}/b.test.pem`);
+      if (looks === 3) committed = await ask(socket, `commit ssl cert ${folder}/b.test.pem`);
     });
     const made = await createTarget({ ...target, type: 'haproxy', name: 'haproxy', folder, socket: own });
     await bring(made, [a, b]).catch(() => {});
