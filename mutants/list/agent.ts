@@ -174,6 +174,13 @@ export const agent: readonly Mutant[] = [
     noticedBy: [{ file: `${TARGETS}/files/forms.test.ts`, only: 'each certificate keeps the name of its files' }],
   },
   {
+    fault: 'a handshake of nginx with njs takes its chain and its key from two certificates',
+    file: 'apps/agent/nginx/certbus.js',
+    find: 'const value = isSame ? read.value : ',
+    replace: 'const value = ',
+    noticedBy: [{ file: `${TARGETS}/nginx/certbus-js.test.ts` }],
+  },
+  {
     fault: 'a certificate loses names where the memory of nginx is full',
     file: 'apps/agent/nginx/certbus.js',
     find: `  zone.set(\`c:\${id}\`, value);

@@ -17,17 +17,28 @@ function idFor(serverName) {
 }
 
 // A value is "FINGERPRINT\nNAME NAME\n" + chain + "\n" + key; each part ends with a line's end.
-function part(request, isKey) {
-  const id = idFor(request.variables.ssl_server_name);
-  const value = id === undefined ? undefined : zone.get(`c:${id}`);
-  if (value === undefined) return '';
-  const chain = value.indexOf('\n', FINGERPRINT_LENGTH + 1) + 1;
-  const key = value.indexOf('\n\n', chain) + 2;
-  return isKey ? value.slice(key) : value.slice(chain, key - 1);
+function valueFor(serverName) {
+  const id = idFor(serverName);
+  return id === undefined ? undefined : zone.get(`c:${id}`);
 }
 
-const chain = (request) => part(request, false);
-const key = (request) => part(request, true);
+// What the chain of a handshake was read from, until nginx asks for its key: another worker can write the zone in between.
+let read;
+
+function chain(request) {
+  const value = valueFor(request.variables.ssl_server_name);
+  read = { connection: request.variables.connection, value };
+  if (value === undefined) return '';
+  const start = value.indexOf('\n', FINGERPRINT_LENGTH + 1) + 1;
+  return value.slice(start, value.indexOf('\n\n', start) + 1);
+}
+
+function key(request) {
+  const isSame = read !== undefined && read.connection === request.variables.connection;
+  const value = isSame ? read.value : valueFor(request.variables.ssl_server_name);
+  read = undefined;
+  return value === undefined ? '' : value.slice(value.indexOf('\n\n', FINGERPRINT_LENGTH + 1) + 2);
+}
 
 function namesOf(value) {
   const names = value.slice(FINGERPRINT_LENGTH + 1, value.indexOf('\n', FINGERPRINT_LENGTH + 1));
