@@ -6,6 +6,8 @@ import { type CaOptions, openCa } from './site.ts';
 const PARALLEL = 10;
 /** No contender waits for longer than 5 s between two requests; but the manager also opens its replica and writes to its bus, slowly on a busy machine. */
 const SILENCE_MS = 60_000;
+/** A contender that gives requests up by itself, after half a minute, ends its slice with orders that are lost. */
+const GIVEN_UP_MS = 20_000;
 const MAX_TRIES = 5;
 const WARM_UP = 100;
 
@@ -43,7 +45,7 @@ export async function openRacer(open: OpenContender, options: CaOptions): Promis
   }
 
   /** Stops what is under way when the CA says nothing more in its log. */
-  function watch(): { readonly hung: AbortController; stop(): void } {
+  function watch(): { readonly hung: AbortController; silentMs(): number; stop(): void } {
     const hung = new AbortController();
     const tail = () => ca.pebble.log().slice(-500);
     let [last, since] = [tail(), performance.now()];
@@ -52,16 +54,17 @@ export async function openRacer(open: OpenContender, options: CaOptions): Promis
       if (now !== last) [last, since] = [now, performance.now()];
       else if (performance.now() - since > SILENCE_MS) hung.abort();
     }, 1_000);
-    return { hung, stop: () => clearInterval(timer) };
+    return { hung, silentMs: () => performance.now() - since, stop: () => clearInterval(timer) };
   }
 
   const requests = (): number => ca.pebble.log().match(/ -> calling handler\(\)/g)?.length ?? 0;
 
   async function attempt(orders: Orders): Promise<Lap | undefined> {
-    const { hung, stop } = watch();
+    const { hung, silentMs, stop } = watch();
     const before = requests();
     try {
       const outcome = await contender.obtain(orders, { signal: hung.signal });
+      if (outcome.lost.length > 0 && silentMs() > GIVEN_UP_MS) return undefined;
       return { ...outcome, requests: requests() - before };
     } catch (error) {
       if (!hung.signal.aborted) throw error;
