@@ -131,7 +131,7 @@ async function leafTemplate(): Promise<Template> {
   };
 }
 
-/** An age file: its header's random fields are base64 and are drawn anew as such. */
+/** An age file: its header's random fields are base64 and are drawn again for each. */
 async function sealedKeyMaker(recipients: readonly Recipient[]) {
   const { privateKey } = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', privateKey)).toString('base64');

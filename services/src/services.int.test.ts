@@ -29,7 +29,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Whether it has ended, whoever is to be told of that. */
+/** Whether it has ended, also where its parent has not asked for its status. */
 function isEnded(pid: number): boolean {
   try {
     return readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');

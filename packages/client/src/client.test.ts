@@ -345,7 +345,7 @@ test('a forged commit raises an alarm, and what was served stays served', async 
   expect((await shakeHands(port, 'a.test', { ca: bus.roots })).serialNumber).toBe(serialNumber);
 });
 
-test('a damaged replica is set aside and read anew, with an alarm', async () => {
+test('a damaged replica is set aside and read again, with an alarm', async () => {
   const address = `sqlite:${newPlace('bus.db')}#test`;
   const stateDirectory = newPlace('state');
   const bus = await newBus(address);

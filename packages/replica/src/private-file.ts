@@ -225,7 +225,7 @@ function examine(nodes: readonly Node[], { isSecret, user = thisUser(), shared }
  * for this user only (0600 or stricter); one that root owns can be for a group of this process (0640). A read-only mount excuses
  * everything, since its modes cannot be changed: Kubernetes, Docker and systemd mount secrets so. Throws as `lstat` does.
  *
- * @param options.shared a folder on the way that others may write to, since whoever runs this trusts them: a volume of a pod.
+ * @param options.shared a folder on the way that others may write to, since the operator trusts them: a volume of a pod.
  */
 export function examineFile(
   path: string,

@@ -421,7 +421,7 @@ test('a torn snapshot leaves nothing behind, and the log is read instead', async
   expect(newcomer.countServed()).toBe(30);
 });
 
-test('what is served stays served while a replica is built anew, and all readers see the new one at once', async () => {
+test('what is served stays served while a replica is built again, and all readers see the new one at once', async () => {
   const { story, first } = await withSnapshot();
   const reader = await newReplica(story, newPath());
   await follow(reader, story.bus);
@@ -465,7 +465,7 @@ test('a history that is refused on the way changes nothing', async () => {
   expect(contentOf(replica)).toEqual(before);
 });
 
-test('a replica of a release that did not know an event is built anew by one that does', async () => {
+test('a replica of a release that did not know an event is built again by one that does', async () => {
   const story = await beginBus();
   const path = newPath();
   const old = await openReplica({ path, busId: story.busId });

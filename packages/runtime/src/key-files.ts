@@ -86,7 +86,7 @@ export function readKeyFile(path: string, what: string): string {
     if (!isOpen) throw error;
     const text = readFile(path, what);
     if (!isPublic(text)) throw error;
-    // Whoever can change the file could have made it another one before it was read again.
+    // Anyone who can change the file could have made it another one before it was read again.
     return text;
   }
   return readFile(path, what);

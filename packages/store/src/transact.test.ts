@@ -27,6 +27,28 @@ function watched(log: Log, before: (nth: number) => Promise<void> = async () => 
   return wrapper;
 }
 
+/** A bus with a view on it, and how often it is read meanwhile. */
+async function beginCounted() {
+  const memory = createMemoryLog();
+  const { keys } = await beginBus(memory);
+  let reads = 0;
+  const log: Log = {
+    ...memory,
+    read(...call) {
+      reads += 1;
+      return memory.read(...call);
+    },
+  };
+  const bus = openBus(log, 'test', keys);
+  const view = createView();
+  const readsOf = async (work: () => Promise<unknown>) => {
+    reads = 0;
+    await work();
+    return reads;
+  };
+  return { memory, keys, bus, view, readsOf };
+}
+
 test('a decision is appended and seen by its own view', async () => {
   const { bus } = await beginBus(createMemoryLog());
   const view = createView();
@@ -59,22 +81,9 @@ test('a decision whose append is known succeeds, also when its own view cannot t
 });
 
 test('on a view that was caught up a moment ago, what is said is appended without a read', async () => {
-  const memory = createMemoryLog();
-  const { keys } = await beginBus(memory);
-  let reads = 0;
-  const log: Log = {
-    ...memory,
-    read(...call) {
-      reads += 1;
-      return memory.read(...call);
-    },
-  };
-  const bus = openBus(log, 'test', keys);
-  const view = createView();
+  const { memory, keys, bus, view, readsOf } = await beginCounted();
   await catchUp(bus, view);
-  reads = 0;
-  await transact(bus, view, say('a'), { caughtUp: true });
-  expect(reads).toBe(0);
+  expect(await readsOf(() => transact(bus, view, say('a'), { caughtUp: true }))).toBe(0);
   expect(view.removals).toEqual(['certificate-a']);
 
   // Another process writes: what is said is decided again, and what is not said is true of now.
@@ -90,23 +99,7 @@ test('on a view that was caught up a moment ago, what is said is appended withou
 });
 
 test('behind what this process wrote last, what is said is appended without a read, until another writes', async () => {
-  const memory = createMemoryLog();
-  const { keys } = await beginBus(memory);
-  let reads = 0;
-  const log: Log = {
-    ...memory,
-    read(...call) {
-      reads += 1;
-      return memory.read(...call);
-    },
-  };
-  const bus = openBus(log, 'test', keys);
-  const view = createView();
-  const readsOf = async (work: () => Promise<unknown>) => {
-    reads = 0;
-    await work();
-    return reads;
-  };
+  const { memory, keys, bus, view, readsOf } = await beginCounted();
   expect(await readsOf(() => transact(bus, view, say('a')))).toBe(1);
   expect(await readsOf(() => transact(bus, view, say('b')))).toBe(0);
   // What is not said has to be true of now.

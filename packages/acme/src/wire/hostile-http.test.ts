@@ -7,7 +7,7 @@ import { engineOf } from './handles.ts';
 const never = new AbortController().signal;
 const accountKey = await generateAccountKey();
 
-/** A server that says whatever it likes to whoever connects, one time after another until it is told to stop. */
+/** A server that says whatever it likes to everyone who connects, one time after another until it is told to stop. */
 async function startRude(talk: (socket: Socket) => void): Promise<{ directory: string; received: () => number }> {
   const sockets = new Set<Socket>();
   let received = 0;

@@ -189,7 +189,7 @@ describe('given a certificate', () => {
     ]);
   });
 
-  test('when it is to be renewed only while it is due, then whoever comes after another leaves it alone', () => {
+  test('when it is to be renewed only while it is due, then a manager that comes after another leaves it alone', () => {
     const options = {
       ...terms('bob'),
       issuanceId: 'issuance02',

@@ -441,7 +441,7 @@ describe.skipIf(part.skip)(`managers at a real CA${part.skip ? ` (skipped: ${par
     });
     await withManager(
       site,
-      { holder: 'asks anew', now: () => new Date(Date.now() + 7 * 3_600_000) },
+      { holder: 'asks again', now: () => new Date(Date.now() + 7 * 3_600_000) },
       async (manager) => {
         const outcomes = (await manager.runOnce({ signal: forever })).outcomes;
         expect(outcomes).toMatchObject([{ names: ['ari.test'], outcome: 'renewed' }]);

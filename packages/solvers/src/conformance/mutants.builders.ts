@@ -134,7 +134,7 @@ export const mutants: readonly Mutant[] = [
     })),
   },
   {
-    fault: 'an alias is written once, for whoever came first',
+    fault: 'an alias is written once, for the order that came first',
     foundBy: 'keeps apart the values of names that share an alias',
     make: withSteps(({ host, add }) => ({
       add: async (key, value) => (host.written.get(key)?.length ? undefined : add(key, value)),

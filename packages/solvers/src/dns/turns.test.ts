@@ -53,7 +53,7 @@ test('a failure lets the next one go on', async () => {
   expect(await next).toBe('done');
 });
 
-test('an abort ends the waiting with its reason, and whoever is behind still waits for those before', async () => {
+test('an abort ends the waiting with its reason, and the next in line still waits for those before', async () => {
   const first = work();
   const controller = new AbortController();
   const order: string[] = [];

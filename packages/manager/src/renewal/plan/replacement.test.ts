@@ -8,12 +8,15 @@ import { expect, onTestFinished, test } from 'vitest';
 import { bindingLimit } from '../../decide/limits.ts';
 import { given } from '../../decide/state.builders.ts';
 import { createSite, withManager } from '../../issuance/manager.builders.ts';
+import type { Manager } from '../../manager.ts';
 import { DIRECTORY, ISSUED_AT, obtained, say, withBus } from '../fleet.builders.ts';
 import { forecastReplacement } from './replacement.ts';
 
 const START = ISSUED_AT.getTime();
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
+/** A day after the fleet was issued. */
+const NOW = new Date(START + 24 * HOUR_MS);
 const within = (capacity: number, ms: number): Rate => ({ capacity, refillMs: ms / capacity });
 const ids = (count: number) => Array.from({ length: count }, (_, n) => `certificate${n}`);
 
@@ -36,12 +39,11 @@ function renewal(certificateId: string, names: readonly string[]): WrittenEvent[
 /** Renews all as managers do, each as soon as the CA has room, and nothing takes time. Returns when the last one went. */
 function renewAll(
   certificates: readonly string[],
-  now: Date,
   { namesOf, ...changed }: Partial<Pick<CaLimits, 'orders' | 'domains'>> & { readonly namesOf: NamesOf },
 ): number {
   const state = given(...certificates.map((id) => [{ ...obtained(id), names: namesOf(id) }, ISSUED_AT] as const));
   const limits = { ...LETS_ENCRYPT_LIMITS, ...changed, renewals: 'counted' as const };
-  let [at, position] = [now.getTime(), 10_000];
+  let [at, position] = [NOW.getTime(), 10_000];
   for (const certificateId of certificates) {
     const order = { names: namesOf(certificateId), directory: DIRECTORY, kind: 'repeated' as const };
     const binding = bindingLimit(state, new Date(at), order, limits);
@@ -52,66 +54,55 @@ function renewAll(
   return at;
 }
 
-test('where a CA counts renewals, a rehearsal is done when orders that keep its limit are, and names it', async () => {
+/** Runs with a manager of a bus that has these certificates of a CA with these limits. */
+async function withFleet(
+  limits: object,
+  { certificates, namesOf }: { readonly certificates: readonly string[]; readonly namesOf: NamesOf },
+  run: (manager: Manager) => Promise<void>,
+): Promise<void> {
   const folder = temporaryFolder();
   onTestFinished(() => folder.remove());
-  const limits = { orders: { count: 10, within: '3h' }, renewals: 'counted' };
   const site = await createSite(`${folder.path}/bus.db`, {
     version: 1,
     authorities: { one: { directory: DIRECTORY, termsOfServiceAgreed: true, limits } },
     defaultAuthority: 'one',
   });
-  const certificates = ids(40);
-  const now = new Date(START + 24 * HOUR_MS);
-  await withManager(site, { holder: 'one', now: () => now }, async (manager) => {
-    await withBus(site, (bus) =>
-      say(
-        bus,
-        manager.checkpoint,
-        certificates.map((id) => obtained(id)),
-      ),
-    );
+  await withManager(site, { holder: 'one', now: () => NOW }, async (manager) => {
+    const events = certificates.map((id) => ({ ...obtained(id), names: [...namesOf(id)] }));
+    await withBus(site, (bus) => say(bus, manager.checkpoint, events));
     await manager.refresh();
+    await run(manager);
+  });
+}
+
+test('where a CA counts renewals, a rehearsal is done when orders that keep its limit are, and names it', async () => {
+  const limits = { orders: { count: 10, within: '3h' }, renewals: 'counted' };
+  const certificates = ids(40);
+  await withFleet(limits, { certificates, namesOf: ownDomain }, async (manager) => {
     const { revocation } = await manager.plan({ revoke: {}, orderSeconds: 1 });
-    const done = renewAll(certificates, now, { orders: within(10, 3 * HOUR_MS), namesOf: ownDomain });
+    const done = renewAll(certificates, { orders: within(10, 3 * HOUR_MS), namesOf: ownDomain });
     expect(revocation?.authorities).toMatchObject([{ certificates: 40, boundBy: 'orders' }]);
     expect(Math.abs((revocation?.replacedAt.getTime() ?? 0) - done)).toBeLessThan(MINUTE_MS);
     // A campaign that is slower than the CA is bound by its own pace: a quarter of its orders goes at once.
     const paced = await manager.plan({ revoke: {}, orderSeconds: 1, ordersPerHour: 2 });
     expect(paced.revocation?.authorities).toMatchObject([{ boundBy: 'rate' }]);
-    expect(paced.revocation?.replacedAt).toEqual(new Date(now.getTime() + 39 * 30 * MINUTE_MS + 1_000));
+    expect(paced.revocation?.replacedAt).toEqual(new Date(NOW.getTime() + 39 * 30 * MINUTE_MS + 1_000));
   });
 });
 
 test.each(['counted', 'exempt'] as const)(
   'a domain that has no room for all binds a rehearsal only where the CA counts renewals: they are %s',
   async (renewals) => {
-    const folder = temporaryFolder();
-    onTestFinished(() => folder.remove());
     const limits = { domains: { count: 10, within: '7d' }, renewals };
-    const site = await createSite(`${folder.path}/bus.db`, {
-      version: 1,
-      authorities: { one: { directory: DIRECTORY, termsOfServiceAgreed: true, limits } },
-      defaultAuthority: 'one',
-    });
     const certificates = ids(15);
-    const now = new Date(START + 24 * HOUR_MS);
-    await withManager(site, { holder: 'one', now: () => now }, async (manager) => {
-      await withBus(site, (bus) =>
-        say(
-          bus,
-          manager.checkpoint,
-          certificates.map((id) => ({ ...obtained(id), names: [...oneDomain(id)] })),
-        ),
-      );
-      await manager.refresh();
+    await withFleet(limits, { certificates, namesOf: oneDomain }, async (manager) => {
       const { revocation } = await manager.plan({ revoke: {}, orderSeconds: 1 });
       if (renewals === 'exempt') {
         expect(revocation?.authorities).toMatchObject([{ certificates: 15, boundBy: 'pace' }]);
         return;
       }
-      const done = renewAll(certificates, now, { domains: within(10, 7 * 24 * HOUR_MS), namesOf: oneDomain });
-      expect(done - now.getTime()).toBeGreaterThan(7 * 24 * HOUR_MS);
+      const done = renewAll(certificates, { domains: within(10, 7 * 24 * HOUR_MS), namesOf: oneDomain });
+      expect(done - NOW.getTime()).toBeGreaterThan(7 * 24 * HOUR_MS);
       expect(revocation?.authorities).toMatchObject([{ certificates: 15, boundBy: 'domains shop.test' }]);
       expect(Math.abs((revocation?.replacedAt.getTime() ?? 0) - done)).toBeLessThan(MINUTE_MS);
       expect(revocation?.caughtUpAt).toEqual(revocation?.replacedAt);

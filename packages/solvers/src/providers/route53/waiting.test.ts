@@ -5,7 +5,7 @@ import { createCrowd, createTurnstile, shareWork } from './waiting.ts';
 
 const stopped = (): AbortSignal => AbortSignal.abort(new Error('gone'));
 
-test('a crowd ends with the last of its members, whoever had left before it was made', () => {
+test('a crowd ends with the last of its members, also where others had left before it was made', () => {
   const [one, two] = [new AbortController(), new AbortController()];
   using crowd = createCrowd([stopped(), one.signal, two.signal]);
   one.abort(new Error('one'));
@@ -51,7 +51,7 @@ test('shared work goes on when one of two leaves, and ends when both have', asyn
   expect(ended).toHaveLength(1);
 });
 
-test('who comes when all others have left begins the work anew', async () => {
+test('who comes when all others have left begins the work again', async () => {
   let runs = 0;
   const work = shareWork(async (signal) => {
     runs += 1;
