@@ -26,10 +26,14 @@ function expression(words: string, remedy: string): Expression {
   return { pattern: new RegExp(String.raw`\b${words.replaceAll(' ', GAP)}\b`, 'gi'), remedy };
 }
 
-const EXPRESSIONS: readonly Expression[] = [
+/** What comments and tests do not say either. */
+const ANYWHERE: readonly Expression[] = [
   expression('for ever', 'Write "permanently"'),
   expression('anew', 'Write "again"'),
   expression('whoever', 'Write "anyone who", or name the person'),
+];
+
+const EXPRESSIONS: readonly Expression[] = [
   expression('let(?:s|ting)? go of', 'Write "release"'),
   expression('ends well', 'Write "exits 0", or "succeeds"'),
   expression('must be a text', 'Write "must be a string"'),
@@ -43,10 +47,32 @@ const EXPRESSIONS: readonly Expression[] = [
   },
 ];
 
-/** Finds these expressions in apps, documents, READMEs, the messages of packages, and the descriptions of package.json files. */
+/** Where these words are listed, and tested. */
+const isAboutWords = (path: string): boolean => path.startsWith('rules/wording');
+
+/**
+ * Finds these expressions in apps, documents, READMEs, the messages of packages, and the descriptions of package.json files; some of them
+ * in all sources.
+ */
 export function translatedWords(tree: Tree): Finding[] {
-  return proseOf(tree).flatMap(({ where, firstLine, text }) =>
-    EXPRESSIONS.flatMap(({ pattern, remedy }) =>
+  const prose = proseOf(tree);
+  const sources = [...tree.files.values()].filter(({ path }) => !isAboutWords(path));
+  return [
+    ...find(EXPRESSIONS, prose),
+    ...find(
+      ANYWHERE,
+      prose.filter(({ where }) => !tree.files.has(where)),
+    ),
+    ...find(
+      ANYWHERE,
+      sources.map(({ path, text }) => ({ where: path, firstLine: 1, text })),
+    ),
+  ];
+}
+
+function find(expressions: readonly Expression[], prose: readonly Prose[]): Finding[] {
+  return prose.flatMap(({ where, firstLine, text }) =>
+    expressions.flatMap(({ pattern, remedy }) =>
       [...text.matchAll(pattern)].map(({ 0: found, index }) => {
         const line = firstLine + text.slice(0, index).split('\n').length - 1;
         const what = `"${found.replaceAll(new RegExp(GAP, 'g'), ' ').trim()}" is not plain English`;

@@ -378,7 +378,7 @@ test('a certificate that an earlier run left, and that is of no use now, makes i
   expect(await failureOf(run(ca, { resume: at('order/1') }))).toMatchObject({ code: 'CERTBUS_ACME_ORDER_GONE' });
 });
 
-test('an order that stays ready for ever is given up', async () => {
+test('an order that stays ready without an end is given up', async () => {
   const ca = createFakeCa({ ...proven, 'finalize finalize/1': [say(order('ready'))] });
   expect(await failureOf(run(ca))).toMatchObject({ code: 'CERTBUS_ACME_ORDER_INVALID' });
   expect(ca.calls.filter((call) => call.startsWith('finalize'))).toHaveLength(5);

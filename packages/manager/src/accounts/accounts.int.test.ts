@@ -200,7 +200,7 @@ test('without an account there is nothing to roll over or to close, and a name t
   });
 });
 
-test('an account at a CA that is gone for ever can be forgotten, so that the roll-over of the others ends', async () => {
+test('an account at a CA that is gone permanently can be forgotten, so that the roll-over of the others ends', async () => {
   await manage((manager) => manager.register({ signal }));
   await manage((manager) => manager.register({ authorityName: 'other', signal }));
   const { directory } = two;
