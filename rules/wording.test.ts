@@ -3,9 +3,10 @@ import { describe, expect, test } from 'vitest';
 import type { SourceFile, Tree } from './tree.ts';
 import { translatedWords } from './wording.ts';
 
-const ANYWHERE = ['it lasts for ever', 'it is made anew', 'Whoever reads it'];
-
 const REFUSED = [
+  'it lasts for ever',
+  'it is made anew',
+  'Whoever reads it',
   'it lets go of the claim',
   'a run that ends well',
   'zones must be a text',
@@ -13,6 +14,8 @@ const REFUSED = [
   '"x" is no domain name',
   'this is no `position`',
 ];
+
+const [ANYWHERE, FOR_USERS] = [REFUSED.slice(0, 3), REFUSED.slice(3)];
 
 const ACCEPTED = [
   'there is no domain name',
@@ -44,7 +47,7 @@ function treeWith(path: string, text: string): Tree {
 const refusedLines = (path: string, text: string): string[] =>
   translatedWords(treeWith(path, text)).map(({ where }) => where.slice(path.length + 1));
 
-describe.each([...ANYWHERE, ...REFUSED])('"%s" is refused', (words) => {
+describe.each(REFUSED)('"%s" is refused', (words) => {
   test.each([
     ['in a comment of an app', 'apps/cli/src/x.ts', `\n// ${words}\n`],
     ['in a test of an app', 'apps/cli/src/x.test.ts', `\n// ${words}\n`],
@@ -72,10 +75,10 @@ describe.each([
 ])('%s', (_, path, textWith) => {
   test.each(ANYWHERE)('"%s" is refused, once', (words) => expect(refusedLines(path, textWith(words))).toEqual(['1']));
 
-  test.each(REFUSED)('"%s" is not', (words) => expect(refusedLines(path, textWith(words))).toEqual([]));
+  test.each(FOR_USERS)('"%s" is not', (words) => expect(refusedLines(path, textWith(words))).toEqual([]));
 });
 
-test.each([...ANYWHERE, ...REFUSED])('in a document for contributors "%s" is not refused', (words) => {
+test.each(REFUSED)('in a document for contributors "%s" is not refused', (words) => {
   expect(refusedLines('CONTRIBUTING.md', `${words}\n`)).toEqual([]);
 });
 
