@@ -13,9 +13,8 @@ export const isWriting: boolean = process.env['CERTBUS_CONTRACT'] === 'write';
 export const guide = (name: string): string =>
   fileURLToPath(new URL(`../../../../docs/guides/${name}`, import.meta.url));
 
-/** Commands and outputs in one text, in which nothing is left that no two runs have in common. */
-const transcript = (pages: readonly string[]) =>
-  pages.flatMap((page) => commandsOf(page)).map(({ command, output }) => `$ ${command}\n${comparable(output)}`);
+const transcript = (pages: readonly string[]): string[] =>
+  pages.flatMap((page) => commandsOf(page)).map(({ command, output }) => `$ ${command}\n${output}`);
 
 /** Expects that all commands of some guides, one after the other, end with 0 and print what the guides show. */
 export async function expectToPrint(machine: Machine, files: readonly string[]): Promise<void> {
@@ -28,7 +27,9 @@ export async function expectToPrint(machine: Machine, files: readonly string[]):
   // A file that ends without a line break would take the end of its block into its last line.
   const outputs = ran.map(({ output }) => (output === '' || output.endsWith('\n') ? output : `${output}\n`));
   const printed = pages.map((page) => withOutputs(page, outputs.splice(0, commandsOf(page).length)));
-  const isCurrent = isDeepStrictEqual(transcript(pages), transcript(printed));
+  const compared = (shown: readonly string[]) => comparable(transcript(shown), transcript(printed));
+  const isCurrent = isDeepStrictEqual(...compared(pages));
   if (isWriting && !isCurrent) for (const [index, file] of files.entries()) writeFileSync(file, printed[index] ?? '');
-  expect(transcript(read())).toEqual(transcript(printed));
+  const [shown, found] = compared(read());
+  expect(shown).toEqual(found);
 }

@@ -48,17 +48,32 @@ const VARYING: readonly (readonly [RegExp, string])[] = [
   [/\b[\w-]+-(?:x64|arm64)\b/g, 'MACHINE'],
   [/\/acme\/(\w+)\/[\w-]+/g, '/acme/$1/ID'],
   [/(?<![\w-])[\w-]{43}(?![\w-])/g, 'HASH'],
-  [/(?<![\w-])(?=[\w-]*[A-Z\d])[\w-]{11}(?![\w-])/g, 'ID'],
   [/\b[0-9A-F]{14,40}\b/g, 'SERIAL'],
   [/\b(?:[0-9A-F]{2}:){31}[0-9A-F]{2}\b/g, 'FINGERPRINT'],
   [/\bIntermediate \d \w+/g, 'INTERMEDIATE'],
   [/\b\d+(?:\.\d+)? (ms|s|kB|MB|GB)\b/g, 'N $1'],
   [/ +$/gm, ''],
+  [/ {2,}/g, ' '],
 ];
 
-/** An output with a word in place of everything that no two runs have in common: ids, instants, hashes. Runs of spaces are one. */
-export const comparable = (output: string): string =>
-  VARYING.reduce((text, [pattern, word]) => text.replace(pattern, word), output).replaceAll(/ {2,}/g, ' ');
+const withoutVarying = (output: string): string =>
+  VARYING.reduce((text, [pattern, word]) => text.replace(pattern, word), output);
+
+/** As long as an id: some ids are nothing but small letters, as words are. */
+const ID = /(?<![\w-])[\w-]{11}(?![\w-])/g;
+
+/**
+ * The outputs of two runs with a word in place of everything that no two runs have in common: ids, instants, hashes.
+ * Runs of spaces are one. What is as long as an id and printed by both runs is a word.
+ */
+export function comparable(one: readonly string[], other: readonly string[]): [string[], string[]] {
+  const withoutIds = (outputs: readonly string[], others: readonly string[]) => {
+    const words = new Set(others.flatMap((output) => output.match(ID) ?? []));
+    return outputs.map((output) => output.replace(ID, (found) => (words.has(found) ? found : 'ID')));
+  };
+  const [first, second] = [one.map(withoutVarying), other.map(withoutVarying)];
+  return [withoutIds(first, second), withoutIds(second, first)];
+}
 
 /** The page with these outputs, command by command. */
 export function withOutputs(page: string, outputs: readonly string[]): string {
