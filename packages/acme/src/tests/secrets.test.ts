@@ -49,10 +49,13 @@ test('no log line, event or error of any flow shows a key, and tokens appear at 
 
   const flows: (() => Promise<unknown>)[] = [
     () =>
-      registerAccount(open({ ...watched, eab: { kid: 'kid-1', hmacKey: hmacKey.replace(/^./, 'A') } }), {
-        termsOfServiceAgreed: true,
-        signal,
-      }),
+      registerAccount(
+        open({ ...watched, eab: { kid: 'kid-1', hmacKey: hmacKey.replace(/^./, (it) => (it === 'A' ? 'B' : 'A')) } }),
+        {
+          termsOfServiceAgreed: true,
+          signal,
+        },
+      ),
     () => registerAccount(ca, { termsOfServiceAgreed: true, signal }),
     () => obtainFor(ca, ['*.a.test', 'a.test'], { solver }),
     () => obtainFor(ca, ['b.test'], { solver: failing }),
