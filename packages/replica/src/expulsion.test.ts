@@ -71,7 +71,8 @@ test('what a thief removed, revoked and renewed is served as before', async () =
   });
   const { config, archived } = replica.bus();
   expect([config, archived]).toEqual([undefined, undefined]);
-  expect(JSON.stringify(replica.bus())).not.toContain('evil');
+  // Hashes and sealed texts can have any four letters.
+  expect(JSON.stringify(replica.bus())).not.toMatch(/evil\.test|evilissuance/);
   expect(Buffer.from(replica.issuer(hashOf('stolen')) ?? []).toString()).toBe('stolen');
   expect(replica.checkpoint().managers.map(({ name }) => name)).toEqual(['alice']);
 });
