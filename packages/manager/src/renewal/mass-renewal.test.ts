@@ -74,7 +74,10 @@ async function beginBus() {
   return { open };
 }
 
-/** Puts the certificates on the bus, and what the CA said of each: a window that is over already, and a place in it that is drawn. */
+/** The nth of numbers that lie evenly between 0 and 1, however many there are. Drawn ones do not in each run. */
+const evenly = (nth: number): number => (nth * 0.618_033_988_749_895) % 1;
+
+/** Puts the certificates on the bus, and what the CA said of each: a window that is over already, and a place in it. */
 async function seed(
   { bus, view }: { readonly bus: Bus; readonly view: ManagerView },
   certificates: number,
@@ -94,9 +97,9 @@ async function seed(
       result: undefined,
     }));
     await transact(bus, view, (state) => ({
-      events: some.flatMap(({ id: certificateId }) => {
+      events: some.flatMap(({ id: certificateId }, n) => {
         const leafHash = state.certificate(certificateId)?.current?.leafHash ?? '';
-        return recordRenewalInfo(state, { certificateId, leafHash, info, chance: Math.random() }).events;
+        return recordRenewalInfo(state, { certificateId, leafHash, info, chance: evenly(from + n) }).events;
       }),
       result: undefined,
     }));
@@ -206,7 +209,7 @@ test('when a CA wants all renewed at once, two managers renew each once, most ur
   await catchUp(second.bus, second.view);
   const counts = countsOf(certificates);
 
-  // The CA's windows are over for all: where in it each is renewed was drawn, and evenly.
+  // The CA's windows are over for all, and the instants in it lie evenly, as those that many draw.
   const renewAts = [...first.view.state.all()].map(({ renewalInfo }) => Date.parse(renewalInfo?.renewAt ?? ''));
   const slices = Map.groupBy(renewAts, (at) => Math.floor((at - NOW.getTime() + HOUR_MS) / (0.95 * 3 * MINUTE_MS)));
   expect(renewAts).toHaveLength(certificates);
