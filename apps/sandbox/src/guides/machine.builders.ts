@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type AcmeServer, startAcmeServer, startDnsServer } from '@certbus/acme-server';
 import { freePort, temporaryFolder } from 'certbus-services';
-import type { Shown } from './transcript.builders.ts';
+import { replacing, type Shown } from './transcript.builders.ts';
 
 const CLI = fileURLToPath(new URL('../../../cli', import.meta.url));
 const STAGING = 'https://acme-staging-v02.api.letsencrypt.org/directory';
@@ -209,8 +209,8 @@ exec ${node} "$@"`,
     ['127.0.0.1:9780', `127.0.0.1:${pagesPort}`],
     ...FOLDERS.map((folder) => [folder, root + folder] as const),
   ];
-  const here = (text: string) => places.reduce((all, [said, real]) => all.replaceAll(said, real), text);
-  const asSaid = (text: string) => places.reduce((all, [said, real]) => all.replaceAll(real, said), text);
+  const here = replacing(places);
+  const asSaid = replacing(places.map(([said, real]) => [real, said]));
 
   const env = {
     PATH: [join(root, 'doubles'), join(root, 'usr/local/bin'), dirname(process.execPath), '/usr/bin:/bin'].join(':'),

@@ -83,3 +83,14 @@ export function withOutputs(page: string, outputs: readonly string[]): string {
     return `\`\`\`console\n${lines.join('')}\`\`\``;
   });
 }
+
+/**
+ * Puts something in the place of each of some words, of all at once: what came to a place is not looked at again. A word that ends with a number ends
+ * there, so that a port is not the beginning of another one.
+ */
+export function replacing(places: readonly (readonly [string, string])[]): (text: string) => string {
+  const byWord = new Map(places);
+  const words = places.map(([word]) => word.replaceAll(/[^\w/ -]/g, '\\$&'));
+  const anyWord = new RegExp(`(?:${words.join('|')})(?!(?<=\\d)\\d)`, 'g');
+  return (text) => text.replaceAll(anyWord, (word) => byWord.get(word) ?? word);
+}

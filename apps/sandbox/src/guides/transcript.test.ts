@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { comparable } from './transcript.builders.ts';
+import { comparable, replacing } from './transcript.builders.ts';
 
 test.each([
   ['with capitals and digits', 'ZonCth5IQWM', 'x0_T-aaaaaA'],
@@ -15,4 +15,16 @@ test('a word as long as an id that one run left out is missed', () => {
   const [first, second] = comparable(['certificate deactivated\n'], ['certificate\n']);
   expect(first).toEqual(['certificate ID\n']);
   expect(second).toEqual(['certificate\n']);
+});
+
+test('a port of this machine that begins like a port of a guide stays what it is', () => {
+  const here = replacing([
+    ['https://ca.example/directory', 'https://127.0.0.1:44312/directory'],
+    ['ca.example', '127.0.0.1:44312'],
+    ['127.0.0.1:443', '127.0.0.1:12345'],
+    [' port 80', ' port 8012'],
+  ]);
+  expect(here('--directory https://ca.example/directory')).toBe('--directory https://127.0.0.1:44312/directory');
+  expect(here('ca.example, 127.0.0.1:443, 127.0.0.1:4431')).toBe('127.0.0.1:44312, 127.0.0.1:12345, 127.0.0.1:4431');
+  expect(here('at port 80, at port 8080')).toBe('at port 8012, at port 8080');
 });
