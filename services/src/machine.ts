@@ -56,13 +56,17 @@ function firstGivenPort(): number {
   }
 }
 
-/** Ports for tests begin here. */
+/** Ports for tests begin here. All have five digits, so that none is the beginning of another one. */
 const FIRST_PORT = 10_000;
+/** The sandbox draws its own from here on, and does not know which ones were found free. */
+const END_PORT = 20_000;
+/** Fewer are not enough for all files of a run. */
+const ENOUGH = 5_000;
 
 /** One that the system gives to nobody by itself, so that it is still free when a program takes it minutes later; any, where a machine gives away nearly all of them. */
 function drawPort(): number {
   const end = firstGivenPort();
-  return end < 2 * FIRST_PORT ? 0 : randomInt(FIRST_PORT, end);
+  return randomInt(FIRST_PORT, end < FIRST_PORT + ENOUGH ? END_PORT : Math.min(end, END_PORT));
 }
 
 /**
