@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import {
   createIdentity,
   createManagerKey,
@@ -18,6 +18,19 @@ test('keys come back from their files, also with \\n written as two characters',
   expect(parseRootKey(createRootKey()).publicKey).toMatch(/^[\w-]{43}$/);
   const file = await createIdentity();
   expect(file).toContain(`# public key: ${(await parseIdentityFile(file)).recipient}`);
+});
+
+test('a signing key has a public half that no command line takes for a flag', async () => {
+  const draw = vi.spyOn(crypto, 'getRandomValues');
+  onTestFinished(() => draw.mockRestore());
+  // Public keys of seeds of nothing but 41 begin with a dash, and of nothing but 9 with a low line.
+  for (const byte of [41, 9])
+    draw.mockImplementationOnce((array) => {
+      (array as unknown as Uint8Array).fill(byte);
+      return array;
+    });
+  const { signer } = parseManagerKey(await createManagerKey());
+  expect(signer.publicKey).toBe('_RckOFqgx1tk-3jNYC-h2ZH96_drE8WO1wLqyDXp9hg');
 });
 
 test('a signature is checked against its key, its message and its bytes', () => {

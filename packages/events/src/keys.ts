@@ -114,19 +114,24 @@ async function generateIdentity(): Promise<string> {
 
 const recipientOf = async (identity: string): Promise<string> => (await parseAgeIdentity(identity)).recipient;
 
-/** Makes a manager's keys and returns the text of their file. */
+/**
+ * Makes a manager's keys and returns the text of their file. The public half of the signing key has no leading dash, which a command line would
+ * take for a flag.
+ */
 export async function createManagerKey(): Promise<string> {
-  const text = `${createSeedText(SIGNING_PREFIX)}\n${await generateIdentity()}`;
+  let seed: string;
+  do seed = createSeedText(SIGNING_PREFIX);
+  while (parseSigningKey(seed).publicKey.startsWith('-'));
+  const text = `${seed}\n${await generateIdentity()}`;
   const { signer, identity } = parseManagerKey(text);
   return `# CertBus manager key: signs commits, opens the configuration and the ACME account key.\n# signing key: ${signer.publicKey}\n# recipient: ${await recipientOf(identity)}\n${text}\n`;
 }
 
+const parseSigningKey = (text: string): Signer => signerOf(parseSeed(text, SIGNING_PREFIX, 'a manager key'));
+
 /** Reads the text of a manager key file; `\n` may be written as two characters. Throws `CERTBUS_EVENTS_KEY_MALFORMED`. */
 export function parseManagerKey(text: string): ManagerKey {
-  return {
-    signer: signerOf(parseSeed(text, SIGNING_PREFIX, 'a manager key')),
-    identity: parseIdentity(text, 'a manager key'),
-  };
+  return { signer: parseSigningKey(text), identity: parseIdentity(text, 'a manager key') };
 }
 
 /** Makes an age identity and returns the text of its file, as age-keygen writes it. */
