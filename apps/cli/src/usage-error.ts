@@ -21,6 +21,9 @@ export interface UsageError {
 /** Letters that can differ: more, and a suggestion is a guess. */
 const LIKE = 3;
 
+/** One in 64 hashes and public keys has a dash in front. The letters behind it can be taken for flags, and are left out then. */
+const HASH_OR_KEY = /^-[\w-]{39,42}$/;
+
 /** The flag of a command that looks most like what was typed; `undefined` where none does. */
 function similarFlag(typed: string, { flags }: CalledCommand): string | undefined {
   const bare = typed.replace(/^-+/, '');
@@ -79,8 +82,9 @@ export function explainUsage(error: Error, command: CalledCommand): UsageError {
   const args = listOf(error, 'args');
   if (error.message.startsWith('Nonexistent flag') && flag !== undefined) {
     const like = similarFlag(flag, command);
-    const message = `"${flag}" is not a flag of "${command.name}".${like ? ` Did you mean "${like}"?` : ''}`;
-    return { message, next: [help] };
+    const guess = like ? ` Did you mean "${like}"?` : '';
+    const advice = HASH_OR_KEY.test(flag) ? ' A hash or key that begins with "-" comes last, after "--".' : guess;
+    return { message: `"${flag}" is not a flag of "${command.name}".${advice}`, next: [help] };
   }
   const lacking = Array.from(error.message.matchAll(/^\s*Missing required flag (\S+)$/gm), ([, name]) => `--${name}`);
   if (lacking.length > 0) return { message: `"${command.name}" needs ${lacking.join(' and ')}.`, next: [help] };

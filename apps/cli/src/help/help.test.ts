@@ -139,6 +139,14 @@ describe('a wrong command line', () => {
     ['cert:mk', ['a.test', '--wild'], '"--wild" is not a flag of "certbus cert mk". Did you mean "--wildcard"?'],
     ['cert:ls', ['--utterly-wrong'], '"--utterly-wrong" is not a flag of "certbus cert ls".'],
     ['cert:cat', [], '"certbus cert cat" needs ID.'],
+    ...['-kg0FH9uaQw2k-_2EzYEZAPNiuKhTzGzxAc1hWkjlWU', '-_-kg0FH9uaQw2k-_2EzYEZAPNiuKhTzGzxAc1hWk-y'].map(
+      (key) =>
+        [
+          'manager:expel',
+          [key, '--since', '7'],
+          `"${key}" is not a flag of "certbus manager expel". A hash or key that begins with "-" comes last, after "--".`,
+        ] as const,
+    ),
     ['manager:expel', ['vm'], '"certbus manager expel" needs --since.'],
     ['cert:export', ['a.test'], '"certbus cert export" needs --out.'],
     ['bus:verify', ['x'], '"certbus bus verify" does not take "x".'],
