@@ -181,7 +181,7 @@ test('the plan counts and lists by type what would be void, and writes nothing',
 });
 
 test('a certificate whose private key the suspect made is to be replaced, also where another manager obtained it', async () => {
-  const until = new Date(Date.now() + 60_000).toISOString();
+  const until = new Date(Date.now() + 86_400_000).toISOString();
   const ids = { issuanceId: 'issuance0001', certificateId: 'certificate1' };
   const order = { names: ['a.test'], reason: 'new', challengeType: 'dns-01', directory: one.directory } as const;
   const key = { csr: 'AAAA', sealedKey: 'AAAA', recipientsPosition: 1 };
