@@ -51,6 +51,8 @@ const VARYING: readonly (readonly [RegExp, string])[] = [
   [/\b[0-9A-F]{14,40}\b/g, 'SERIAL'],
   [/\b(?:[0-9A-F]{2}:){31}[0-9A-F]{2}\b/g, 'FINGERPRINT'],
   [/\bIntermediate \d \w+/g, 'INTERMEDIATE'],
+  // What takes seconds takes minutes on a busy machine.
+  [/\(\d+ (?:h \d\d min|min \d\d s)\)$/gm, '(N s)'],
   [/\b\d+(?:\.\d+)? (ms|s|kB|MB|GB)\b/g, 'N $1'],
   [/ +$/gm, ''],
   [/ {2,}/g, ' '],

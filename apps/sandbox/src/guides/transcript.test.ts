@@ -28,3 +28,9 @@ test('a port of this machine that begins like a port of a guide stays what it is
   expect(here('ca.example, 127.0.0.1:443, 127.0.0.1:4431')).toBe('127.0.0.1:44312, 127.0.0.1:12345, 127.0.0.1:4431');
   expect(here('at port 80, at port 8080')).toBe('at port 8012, at port 8080');
 });
+
+test('it does not matter whether a step took seconds or minutes', () => {
+  const [first, second] = comparable(['a.test: claimed (1 s)\n'], ['a.test: claimed (2 min 05 s)\n']);
+  expect(first).toEqual(['a.test: claimed (N s)\n']);
+  expect(second).toEqual(first);
+});
