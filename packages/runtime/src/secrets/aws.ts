@@ -1,5 +1,5 @@
 /** Reads secrets from AWS: SSM Parameter Store and Secrets Manager. */
-import { describeExpiredLogin } from '@certbus/store';
+import { describeRefusedCredentials } from '@certbus/store';
 import { RuntimeError, type RuntimeErrorCode } from '../errors.ts';
 import { withoutMark } from '../key-files.ts';
 import { callOptions, type ReadOptions } from './call-options.ts';
@@ -24,13 +24,6 @@ const MEANING: Readonly<Record<string, readonly [RuntimeErrorCode, string]>> = {
   InvalidRequestException: ['CERTBUS_CLI_SECRET_MISSING', 'it is about to be deleted, or has no value.'],
   ThrottlingException: ['CERTBUS_CLI_SECRET_UNREACHABLE', 'the service is throttling.'],
   TooManyUpdates: ['CERTBUS_CLI_SECRET_UNREACHABLE', 'others write to it at the same time.'],
-  UnrecognizedClientException: ['CERTBUS_CLI_SECRET_DENIED', 'these credentials are not known.'],
-  InvalidSignatureException: [
-    'CERTBUS_CLI_SECRET_DENIED',
-    'the secret key of the credentials, or the clock, is wrong.',
-  ],
-  ExpiredTokenException: ['CERTBUS_CLI_SECRET_DENIED', 'the credentials have expired.'],
-  CredentialsProviderError: ['CERTBUS_CLI_SECRET_DENIED', 'it needs AWS credentials, and none were found here.'],
   DecryptionFailure: ['CERTBUS_CLI_SECRET_DENIED', 'its KMS key does not open it: the key is disabled or gone.'],
   InvalidKeyId: ['CERTBUS_CLI_SECRET_DENIED', 'its KMS key does not open it: the key is disabled or gone.'],
 };
@@ -53,13 +46,13 @@ function meaningOf(error: unknown, permission: string): readonly [RuntimeErrorCo
       'CERTBUS_CLI_SECRET_REFERENCE_INVALID',
       'it names no region, and AWS_REGION is not set. Add "?region=…" to it.',
     ];
+  const refused = describeRefusedCredentials(error);
+  if (refused !== undefined) return ['CERTBUS_CLI_SECRET_DENIED', `the service ${refused}`];
   if (name === 'AccessDeniedException')
     return [
       'CERTBUS_CLI_SECRET_DENIED',
       `${message.replace(/\.?$/, '.')} It needs ${permission} on this name, and kms:Decrypt where it is encrypted with a KMS key of your own.`,
     ];
-  const login = describeExpiredLogin(error);
-  if (login) return ['CERTBUS_CLI_SECRET_DENIED', `it needs AWS credentials: ${login}.`];
   const known = MEANING[name];
   if (known) return known;
   const said = message.replace(/\.?$/, '.');

@@ -1,5 +1,5 @@
 /** Checks and errors that all places of archives share. */
-import { describeExpiredLogin } from '../aws-login.ts';
+import { describeRefusedCredentials } from '../aws-credentials.ts';
 import { describeDenial } from '../denial.ts';
 import { StoreError, type StoreErrorCode } from '../errors.ts';
 
@@ -45,16 +45,6 @@ const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   AuthorizationHeaderMalformed: WRONG_REGION,
   IllegalLocationConstraintException: WRONG_REGION,
   AccessDenied: ['CERTBUS_STORE_ACCESS_DENIED', 'cannot be used with these credentials: look at the policy'],
-  InvalidAccessKeyId: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they are not known'],
-  // versitygw's name for the same.
-  XAdminUserNotFound: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they are not known'],
-  SignatureDoesNotMatch: [
-    'CERTBUS_STORE_ACCESS_DENIED',
-    'refuses these credentials: the secret key or the clock is wrong',
-  ],
-  ExpiredToken: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they have expired'],
-  CredentialsProviderError: ['CERTBUS_STORE_ACCESS_DENIED', 'needs AWS credentials, and none were found here'],
-  RequestTimeTooSkewed: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses the request: the clock of this machine is wrong'],
   SlowDown: ['CERTBUS_STORE_THROTTLED', 'is throttling'],
 };
 
@@ -74,9 +64,9 @@ export function wrapPlaceError(place: string, error: unknown): StoreError {
       'The address of the archive names no region, and AWS_REGION is not set. Add "?region=…" to the address.';
     return new StoreError('CERTBUS_STORE_ADDRESS_INVALID', what, { cause: error });
   }
-  const login = describeExpiredLogin(error);
-  if (login) {
-    const what = `The archive at ${place} needs AWS credentials: ${login}.`;
+  const refused = describeRefusedCredentials(error);
+  if (refused !== undefined) {
+    const what = `The archive at ${place} ${refused}`;
     return new StoreError('CERTBUS_STORE_ACCESS_DENIED', what, { cause: error });
   }
   const names = error instanceof Error ? [error.name, 'code' in error ? String(error.code) : ''] : [];

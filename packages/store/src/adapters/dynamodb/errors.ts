@@ -1,6 +1,6 @@
 /** What errors of DynamoDB and its SDK mean for a log. */
 
-import { describeExpiredLogin } from '../../aws-login.ts';
+import { describeRefusedCredentials } from '../../aws-credentials.ts';
 import { describeDenial } from '../../denial.ts';
 import { StoreError, type StoreErrorCode } from '../../errors.ts';
 
@@ -24,15 +24,6 @@ const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
     'refuses the request: is it a CertBus table, with the keys "s" and "v"?',
   ],
   AccessDeniedException: ['CERTBUS_STORE_ACCESS_DENIED', 'cannot be used with these credentials: look at the policy.'],
-  UnrecognizedClientException: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they are not known.'],
-  InvalidSignatureException: [
-    'CERTBUS_STORE_ACCESS_DENIED',
-    'refuses these credentials: the secret key or the clock is wrong.',
-  ],
-  IncompleteSignatureException: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they are incomplete.'],
-  MissingAuthenticationTokenException: ['CERTBUS_STORE_ACCESS_DENIED', 'needs credentials.'],
-  ExpiredTokenException: ['CERTBUS_STORE_ACCESS_DENIED', 'refuses these credentials: they have expired.'],
-  CredentialsProviderError: ['CERTBUS_STORE_ACCESS_DENIED', 'needs AWS credentials, and none were found here.'],
   ProvisionedThroughputExceededException: THROTTLED,
   ThrottlingException: THROTTLED,
   RequestLimitExceeded: THROTTLED,
@@ -66,9 +57,9 @@ export function wrapDynamoDbError(table: string, error: unknown): StoreError {
     const what = 'The address of the bus names no region, and AWS_REGION is not set. Add "?region=…" to the address.';
     return new StoreError('CERTBUS_STORE_ADDRESS_INVALID', what, { cause: error });
   }
-  const login = describeExpiredLogin(error);
-  if (login) {
-    const what = `The DynamoDB table "${table}" needs AWS credentials: ${login}.`;
+  const refused = describeRefusedCredentials(error);
+  if (refused !== undefined) {
+    const what = `The DynamoDB table "${table}" ${refused}`;
     return new StoreError('CERTBUS_STORE_ACCESS_DENIED', what, { cause: error });
   }
   const known = MEANING[name];
