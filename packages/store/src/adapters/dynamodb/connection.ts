@@ -48,6 +48,28 @@ function decodeBase64(text: string): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
+type RetryStrategy = Extract<
+  NonNullable<DynamoDBClientConfig['retryStrategy']>,
+  { readonly acquireInitialRetryToken: unknown }
+>;
+
+/** How often a request was sent again. */
+const tokenOf = (count: number) => ({ getRetryCount: () => count, getRetryDelay: () => 0 });
+
+/**
+ * Ours is the one loop that retries: it knows which outcome is unknown. The SDK sends again what was refused, before anything was done, since the clock of this
+ * machine is wrong: by the time of the answer it signs right from then on.
+ */
+const AFTER_A_WRONG_CLOCK: RetryStrategy = {
+  acquireInitialRetryToken: async () => tokenOf(0),
+  async refreshRetryTokenForRetry(token, { error }) {
+    const isOfClock = error?.$metadata?.clockSkewCorrected === true && error.name === 'InvalidSignatureException';
+    if (!isOfClock || token.getRetryCount() > 0) throw error;
+    return tokenOf(1);
+  },
+  recordSuccess() {},
+};
+
 /** Makes a connection; sends nothing yet. */
 export function connectDynamoDb(options: Omit<DynamoDbLogOptions, 'create' | 'signal'>): DynamoDbConnection {
   const { table, region, endpoint, credentials, outgoing } = options;
@@ -57,8 +79,7 @@ export function connectDynamoDb(options: Omit<DynamoDbLogOptions, 'create' | 'si
     ...(region ? { region } : {}),
     ...(endpoint ? { endpoint } : {}),
     ...(credentials ? { credentials } : {}),
-    // Ours is the one loop that retries: it knows which outcome is unknown.
-    maxAttempts: 1,
+    retryStrategy: AFTER_A_WRONG_CLOCK,
     base64Decoder: decodeBase64,
     requestHandler: {
       connectionTimeout: requestTimeoutMs,
