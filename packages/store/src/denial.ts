@@ -1,4 +1,4 @@
-/** Reads what AWS says of a request that it denied. */
+/** Reads what AWS says of a request that it refused or denied. */
 
 /** The one form of AWS's sentence, whatever the service (IAM user guide, "Access denied error message examples"). */
 const SENTENCE = /(?:User|Principal): (\S+) is not authorized to perform: (\S+)(?: on resource: (\S+))?/;
@@ -25,4 +25,11 @@ export function describeDenial(error: unknown): string | undefined {
   const [, who, permission, resource] = SENTENCE.exec(message) ?? [];
   if (!who || !permission) return KMS.test(message) ? `AWS says: ${message.replace(/\.$/, '')}` : undefined;
   return `${who} lacks ${permission}${resource ? ` on ${resource}` : ''}${elsewhere(message)}`;
+}
+
+/** Whether a service of AWS answered that it will not do something, whatever it is. */
+export function isRefused(error: unknown): boolean {
+  const { httpStatusCode = 0 } =
+    (error as { readonly $metadata?: { readonly httpStatusCode?: number } } | undefined)?.$metadata ?? {};
+  return httpStatusCode >= 400 && httpStatusCode < 500;
 }

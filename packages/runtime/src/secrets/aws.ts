@@ -1,5 +1,5 @@
 /** Reads secrets from AWS: SSM Parameter Store and Secrets Manager. */
-import { describeRefusedCredentials } from '@certbus/store';
+import { describeRefusedCredentials, isRefused } from '@certbus/store';
 import { RuntimeError, type RuntimeErrorCode } from '../errors.ts';
 import { withoutMark } from '../key-files.ts';
 import { callOptions, type ReadOptions } from './call-options.ts';
@@ -30,13 +30,6 @@ const MEANING: Readonly<Record<string, readonly [RuntimeErrorCode, string]>> = {
 
 /** Errors for a name that the service does not take, such as one that AWS keeps for itself. */
 const NAME_REFUSED = new Set(['ValidationException', 'InvalidParameterException']);
-
-/** Whether a service answered that it will not do something, whatever it is. */
-function isRefused(error: unknown): boolean {
-  const { httpStatusCode = 0 } =
-    (error as { readonly $metadata?: { readonly httpStatusCode?: number } }).$metadata ?? {};
-  return httpStatusCode >= 400 && httpStatusCode < 500;
-}
 
 function meaningOf(error: unknown, permission: string): readonly [RuntimeErrorCode, string] {
   const name = error instanceof Error ? error.name : '';

@@ -1,6 +1,6 @@
 /** Checks and errors that all places of archives share. */
 import { describeRefusedCredentials } from '../aws-credentials.ts';
-import { describeDenial } from '../denial.ts';
+import { describeDenial, isRefused } from '../denial.ts';
 import { StoreError, type StoreErrorCode } from '../errors.ts';
 
 const KEY = /^[\w-]+(?:\/[\w.-]+)*$/;
@@ -46,6 +46,11 @@ const MEANING: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   IllegalLocationConstraintException: WRONG_REGION,
   AccessDenied: ['CERTBUS_STORE_ACCESS_DENIED', 'cannot be used with these credentials: look at the policy'],
   SlowDown: ['CERTBUS_STORE_THROTTLED', 'is throttling'],
+  // A rule of the bucket moved it to Glacier.
+  InvalidObjectState: [
+    'CERTBUS_STORE_UNREACHABLE',
+    'is in a storage class from which it has to be restored first: restore it, and correct the lifecycle rules of its bucket',
+  ],
 };
 
 /** Errors of S3 where the KMS key of a bucket is disabled, about to be deleted, or gone ("Error responses", `KMS.DisabledException` and others). */
@@ -73,7 +78,8 @@ export function wrapPlaceError(place: string, error: unknown): StoreError {
   const known = names
     .map((name) => MEANING[name] ?? (OF_KMS.test(name) ? KMS_KEY : undefined))
     .find((meaning) => meaning !== undefined);
-  const [code, what] = known ?? (['CERTBUS_STORE_UNREACHABLE', `could not be reached: ${message}`] as const);
+  const happened = isRefused(error) ? 'refuses the request' : 'could not be reached';
+  const [code, what] = known ?? (['CERTBUS_STORE_UNREACHABLE', `${happened}: ${message.replace(/\.$/, '')}`] as const);
   // "…the region 'us-east-1' is wrong; expecting 'eu-central-1'".
   const region = known === WRONG_REGION ? /expecting '([a-z\d-]+)'/.exec(message)?.[1] : undefined;
   const more = region === undefined ? known && describeDenial(error) : `S3 expects ${region}`;

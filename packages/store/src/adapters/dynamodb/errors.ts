@@ -1,7 +1,7 @@
 /** What errors of DynamoDB and its SDK mean for a log. */
 
 import { describeRefusedCredentials } from '../../aws-credentials.ts';
-import { describeDenial } from '../../denial.ts';
+import { describeDenial, isRefused } from '../../denial.ts';
 import { StoreError, type StoreErrorCode } from '../../errors.ts';
 
 const THROTTLED = [
@@ -41,13 +41,6 @@ const FINAL = new Set<StoreErrorCode>([
   'CERTBUS_STORE_TRIMMED',
 ]);
 
-/** Whether the service answered that it will not do something, whatever it is. */
-function isAnswer(error: unknown): boolean {
-  const { httpStatusCode = 0 } =
-    (error as { readonly $metadata?: { readonly httpStatusCode?: number } } | undefined)?.$metadata ?? {};
-  return httpStatusCode >= 400 && httpStatusCode < 500;
-}
-
 /** Says what an error of the SDK or the service means for a table. What is not known counts as an outage. */
 export function wrapDynamoDbError(table: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error;
@@ -63,7 +56,7 @@ export function wrapDynamoDbError(table: string, error: unknown): StoreError {
     return new StoreError('CERTBUS_STORE_ACCESS_DENIED', what, { cause: error });
   }
   const known = MEANING[name];
-  const happened = isAnswer(error) ? 'refuses the request' : 'could not be reached';
+  const happened = isRefused(error) ? 'refuses the request' : 'could not be reached';
   const [code, what] = known ?? (['CERTBUS_STORE_UNREACHABLE', `${happened}: ${message}.`] as const);
   const denial = known && describeDenial(error);
   const whole = denial ? `${what} ${denial}.` : what;

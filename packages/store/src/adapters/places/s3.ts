@@ -18,9 +18,9 @@ import type { Outgoing } from '../../outgoing/outgoing.ts';
 const CONNECTION_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const UPDATE_ATTEMPTS = 5;
-/** What the service answers to a condition that does not hold, or that another request raced. */
 const DENIED = 'AccessDenied';
-const LOST = new Set(['PreconditionFailed', 'ConditionalRequestConflict']);
+/** What the service answers to a condition that does not hold, that another request raced, or whose object was removed meanwhile. */
+const LOST = new Set(['PreconditionFailed', 'ConditionalRequestConflict', 'NoSuchKey']);
 
 export interface S3Options {
   readonly bucket: string;
