@@ -1,6 +1,6 @@
 /** The address of a bus as one text. */
 import { resolve } from 'node:path';
-import { endpointProblem, shownAddress } from './endpoint.ts';
+import { parametersProblem, shownAddress } from './endpoint.ts';
 import { StoreError } from './errors.ts';
 
 /** Where a bus is: one stream of one store. */
@@ -43,14 +43,10 @@ function parseDynamoDb(address: string): BusAddress {
   const [, table = '', stream = '', query = ''] = match ?? [];
   if (!TABLE.test(table)) throw refuse(address, 'a table has 3 to 255 letters, digits, dots, dashes or underscores');
   const parameters = new URLSearchParams(query);
-  for (const key of parameters.keys()) {
-    if (!PARAMETERS.has(key)) throw refuse(address, `it has no parameter "${key}"`);
-    if (parameters.getAll(key).join() === '') throw refuse(address, `its ${key} is empty`);
-    if (parameters.getAll(key).length > 1) throw refuse(address, `it has more than one ${key}`);
-  }
-  const endpoint = parameters.get('endpoint') ?? undefined;
-  const problem = endpoint === undefined ? undefined : endpointProblem(endpoint);
+  for (const key of parameters.keys()) if (!PARAMETERS.has(key)) throw refuse(address, `it has no parameter "${key}"`);
+  const problem = parametersProblem(parameters);
   if (problem) throw refuse(address, problem);
+  const endpoint = parameters.get('endpoint') ?? undefined;
   const region = parameters.get('region') ?? undefined;
   const account = parameters.get('account') ?? undefined;
   if (account !== undefined && !/^\d{12}$/.test(account))

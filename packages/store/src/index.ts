@@ -16,7 +16,7 @@ export { describeRefusedCredentials } from './aws-credentials.ts';
 export { type BusOptions, openBus } from './bus.ts';
 export type { Appended, Bus, BusReadOptions, VerifiedPage } from './bus-port.ts';
 export { isRefused } from './denial.ts';
-export { endpointProblem } from './endpoint.ts';
+export { parametersProblem } from './endpoint.ts';
 export { StoreError, type StoreErrorCode, TrimmedError, VersionConflictError } from './errors.ts';
 export { aboveFloor } from './floor.ts';
 export { type Batch, type FollowOptions, follow } from './follow.ts';

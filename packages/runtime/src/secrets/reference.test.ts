@@ -42,6 +42,8 @@ describe('what begins like a reference and is not one is refused without being q
     ['ssm:/key?zone=x', 'a parameter that is neither region nor endpoint'],
     ['ssm:/key?region=', 'its region is empty'],
     ['ssm:/key?region=a&region=b', 'more than one region'],
+    ['ssm:/key?region=EU-CENTRAL-1', 'its region has other characters'],
+    ['ssm:/key?region=Geheimnis', 'its region has other characters'],
     ['ssm:/key?endpoint=ftp://x', 'its endpoint is not an http or https URL'],
     ['ssm:/key?endpoint=https://user:Geheimnis@x', 'a user name or a password'],
   ])('%s', (text, why) => {

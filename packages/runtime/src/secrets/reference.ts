@@ -1,5 +1,5 @@
 /** References to secrets that are kept in AWS: `ssm:/path` and `secretsmanager:NAME`, as a variable of the environment has them. */
-import { endpointProblem } from '@certbus/store';
+import { parametersProblem } from '@certbus/store';
 import { RuntimeError } from '../errors.ts';
 
 /** Where a secret is kept. */
@@ -31,13 +31,9 @@ const WRONG_NAMES = {
 export const isReference = (text: string): boolean => /^(?:ssm|secretsmanager):/.test(text);
 
 function queryProblem(query: URLSearchParams): string | undefined {
-  for (const key of query.keys()) {
+  for (const key of query.keys())
     if (!PARAMETERS.includes(key)) return 'it has a parameter that is neither region nor endpoint';
-    if (query.getAll(key).length > 1) return `it has more than one ${key}`;
-    if (query.get(key) === '') return `its ${key} is empty`;
-  }
-  const endpoint = query.get('endpoint');
-  return endpoint === null ? undefined : endpointProblem(endpoint);
+  return parametersProblem(query);
 }
 
 /**

@@ -30,6 +30,9 @@ test.each([
   ['s3://bucket/certbus/./x', 'a part of dots alone'],
   ['s3://bucket?zone=1', 'parameter "zone"'],
   ['s3://bucket?endpoint=ftp://x', 'endpoint'],
+  ['s3://bucket?region=', 'its region is empty'],
+  ['s3://bucket?region=a&region=b', 'more than one region'],
+  ['s3://bucket?region=EU-CENTRAL-1', 'its region has other characters'],
 ])('%s is refused, with what is wrong and what it should be', (address, why) => {
   expect(() => parseArchiveAddress(address)).toThrow(why);
   expect(() => parseArchiveAddress(address)).toThrow('s3://BUCKET/PREFIX');

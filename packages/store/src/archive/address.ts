@@ -1,5 +1,5 @@
 /** The address of an archive as one text. */
-import { endpointProblem, shownAddress } from '../endpoint.ts';
+import { parametersProblem, shownAddress } from '../endpoint.ts';
 import { StoreError } from '../errors.ts';
 
 /** Where an archive is. */
@@ -31,10 +31,10 @@ function parseS3(address: string): ArchiveAddress {
   const parameters = new URLSearchParams(match[3] ?? '');
   for (const key of parameters.keys())
     if (key !== 'region' && key !== 'endpoint') throw refuse(address, `it has no parameter "${key}"`);
-  const endpoint = parameters.get('endpoint') ?? undefined;
-  const problem = endpoint === undefined ? undefined : endpointProblem(endpoint);
+  const problem = parametersProblem(parameters);
   if (problem) throw refuse(address, problem);
-  return { kind: 's3', bucket: match[1], prefix, region: parameters.get('region') ?? undefined, endpoint };
+  const region = parameters.get('region') ?? undefined;
+  return { kind: 's3', bucket: match[1], prefix, region, endpoint: parameters.get('endpoint') ?? undefined };
 }
 
 /** Reads an archive's address. Throws `CERTBUS_STORE_ADDRESS_INVALID`, which says what is wrong and shows the forms. */
