@@ -43,8 +43,9 @@ const FORMS: readonly {
   { flag: '--zone', pattern: /^[A-Z0-9]{1,32}$/, form: 'the id of a hosted zone', of: ({ zones }) => zones },
   {
     flag: '--delegated',
-    pattern: /^[\w*?-]+(?:\.[\w*?-]+)+$/,
-    form: 'a pattern such as *.acme.example.net',
+    // Route 53 compares with names in small letters.
+    pattern: /^[a-z\d_*?-]+(?:\.[a-z\d_*?-]+)+$/,
+    form: 'a pattern in small letters such as *.acme.example.net',
     of: ({ delegated }) => delegated,
   },
   { flag: '--account', pattern: /^\d{12}$/, form: 'the 12 digits of an account', of: ({ accounts }) => accounts },

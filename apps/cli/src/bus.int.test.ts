@@ -390,6 +390,7 @@ describe.skipIf(dynamoDb.skip)(dynamoDb.title('a table'), () => {
       ['--account', '12345'],
       ['--zone', 'example.com'],
       ['--delegated', 'a b'],
+      ['--delegated', '*.ACME.test'],
       ['--checkpoint', 'secretsmanager:x'],
     ];
     for (const flags of wrong) expect(await certbus(site, [...args, ...flags], { env })).toMatchObject({ status: 2 });

@@ -45,8 +45,8 @@ export const PARAMETERS: Readonly<Record<string, Value>> = {
   ),
   DelegatedNames: list(
     'Patterns of names in those zones that challenges are delegated to, such as *.acme.example.net',
-    '[a-zA-Z0-9_*?-]+([.][a-zA-Z0-9_*?-]+)+',
-    'must be patterns of names such as *.acme.example.net',
+    '[a-z0-9_*?-]+([.][a-z0-9_*?-]+)+',
+    'must be patterns of names, in small letters, such as *.acme.example.net',
   ),
   Rate: text('How often the manager runs', { Default: 'rate(1 hour)', AllowedPattern: '^(rate|cron)\\(.+\\)$' }),
   Runtime: text('Node of AWS Lambda: nodejs22.x or later', {

@@ -234,7 +234,8 @@ function alarm(name: string, AlarmDescription: string, metric: Properties, more:
 
 const ERRORS: Properties = {
   MetricName: 'Errors',
-  Period: 300,
+  // An error counts at the beginning of its invocation, a quarter of an hour before it is known: in five minutes it would be too late for its own period.
+  Period: 3_600,
   ComparisonOperator: 'GreaterThanOrEqualToThreshold',
   TreatMissingData: 'notBreaching',
 };

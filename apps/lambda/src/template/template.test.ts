@@ -142,6 +142,8 @@ test.each([
     expect(alarm('Errors')).toMatchObject({
       ...common,
       MetricName: 'Errors',
+      // Longer than an invocation takes, at whose beginning its error counts, and no more often over than the manager runs.
+      Period: 3_600,
       ComparisonOperator: 'GreaterThanOrEqualToThreshold',
       TreatMissingData: 'notBreaching',
     });
@@ -205,6 +207,8 @@ test.each([
   // Of every name.
   ['DelegatedNames', '*', false],
   ['DelegatedNames', '*.acme.example.net.', false],
+  // Route 53 compares in small letters: it would allow nothing.
+  ['DelegatedNames', '*.ACME.example.net', false],
   ['ReaderAccounts', '123456789012', true],
   ['ReaderAccounts', '', true],
   ['ReaderAccounts', '1234-5678-9012', false],
