@@ -1,10 +1,10 @@
 /** Tests of what the command line prints for AWS. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BUNDLE } from '@certbus/lambda/bundle';
 import { TEMPLATE } from '@certbus/lambda/template';
-import { temporaryFolder } from 'certbus-services';
+import { mountDisk, requirePart, temporaryFolder } from 'certbus-services';
 import { afterAll, describe, expect, test } from 'vitest';
 import { certbus, resultOf } from './cli.builders.ts';
 
@@ -37,5 +37,23 @@ describe.skipIf(!existsSync(BUNDLE) && !process.env['CI'])('aws bundle', () => {
     });
     expect(readFileSync(join(folder, 'root.key'), 'utf8')).toBe('a key');
     expect(await certbus(folder, ['aws', 'bundle', 'code.zip'])).toMatchObject({ status: 0 });
+  });
+
+  const disks = requirePart('disks');
+  test.skipIf(disks.skip)(disks.title('leaves no half archive on a full disk, and the one before'), async () => {
+    const disk = mountDisk(join(folder, 'disk'), { megabytes: 1 });
+    try {
+      writeFileSync(join(disk.path, 'full'), Buffer.alloc(500_000));
+      const full = { status: 3, stderr: expect.stringContaining('lambda.zip: its disk is full; make room (ENOSPC') };
+      expect(await certbus(disk.path, ['aws', 'bundle'])).toMatchObject(full);
+      expect(readdirSync(disk.path)).toEqual(['full']);
+      rmSync(join(disk.path, 'full'));
+      expect(await certbus(disk.path, ['aws', 'bundle'])).toMatchObject({ status: 0 });
+      expect(await certbus(disk.path, ['aws', 'bundle'])).toMatchObject(full);
+      expect(readFileSync(join(disk.path, 'lambda.zip')).equals(readFileSync(BUNDLE))).toBe(true);
+      expect(readdirSync(disk.path)).toEqual(['lambda.zip']);
+    } finally {
+      disk.remove();
+    }
   });
 });

@@ -137,6 +137,12 @@ export function removeUnfinished(path: string): void {
   for (const name of unfinishedOf(path)) rmSync(join(dirname(path), name), { force: true });
 }
 
+/** An error of the system with the file that it is about: of a write that the disk has no room for, Node does not name it. */
+function withPath(error: unknown, path: string): unknown {
+  if (error instanceof Error && 'syscall' in error && !('path' in error)) return Object.assign(error, { path });
+  return error;
+}
+
 /** Writes what a file is to hold under another name, on the disk, and hands that name on; removes it, and those that were left behind before. */
 function writeUnfinished<T>(
   path: string,
@@ -152,7 +158,7 @@ function writeUnfinished<T>(
       return finish(unfinished);
     } catch (error) {
       // A process that has just begun to write the same file removed this one as a leftover.
-      if (!hasCode(error, 'ENOENT') || tries === MAX_TRIES) throw error;
+      if (!hasCode(error, 'ENOENT') || tries === MAX_TRIES) throw withPath(error, path);
     } finally {
       rmSync(unfinished, { force: true });
     }
@@ -190,13 +196,13 @@ export function writeOver(path: string, content: string | Uint8Array): void {
 }
 
 /**
- * Replaces a file by one with the same owner and mode. It is there with the old text or the new one, whole and on the disk; a symbolic link
+ * Replaces a file by one with the same owner and mode. It is there with the old content or the new one, whole and on the disk; a symbolic link
  * to it stays. Removes what an earlier call left behind when it was killed. Throws the error of the system where that cannot be done here.
  */
-export function replaceFile(path: string, text: string): void {
+export function replaceFile(path: string, content: string | Uint8Array): void {
   const target = realpathSync(path);
   const { mode, uid, gid } = statSync(target);
-  writeUnfinished(target, text, 0o600, (unfinished) => {
+  writeUnfinished(target, content, 0o600, (unfinished) => {
     const made = statSync(unfinished);
     if (made.uid !== uid || made.gid !== gid) chownSync(unfinished, uid, gid);
     chmodSync(unfinished, mode & 0o7777);

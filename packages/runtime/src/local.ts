@@ -22,6 +22,7 @@ export {
   readKeyFile,
   readOwnFile,
   removeUnfinished,
+  replaceFile,
   withoutMark,
   writeNew,
   writeOver,

@@ -23,6 +23,14 @@ async function checkReplaceable(file: string): Promise<void> {
   throw new CliError('CERTBUS_CLI_FILE_PROBLEM', what);
 }
 
+/** Writes the archive whole, or not at all: half of one would be uploaded. A pipe or a device takes what it gets. */
+async function writeArchive(file: string, bundle: Buffer): Promise<void> {
+  const found = await stat(file).catch(() => undefined);
+  if (found && !found.isFile()) return writeFile(file, bundle);
+  const { replaceFile, writeNew } = await import('@certbus/runtime/local');
+  if (!writeNew(file, bundle, { isSecret: false })) replaceFile(file, bundle);
+}
+
 export default class AwsBundle extends BaseCommand {
   protected override readonly goesOnUnread = true;
 
@@ -41,7 +49,7 @@ export default class AwsBundle extends BaseCommand {
     const bundle = await readBuiltFile(BUNDLE);
     const file = resolve(args.file);
     await checkReplaceable(file);
-    await writeFile(file, bundle);
+    await writeArchive(file, bundle);
     // As Lambda shows it (CodeSha256).
     const sha256 = createHash('sha256').update(bundle).digest('base64');
     this.log(`${file} has ${bundle.length} bytes, SHA-256 ${sha256}`);
