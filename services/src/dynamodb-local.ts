@@ -80,14 +80,11 @@ export async function startDynamoDbLocal({
     '-port',
     String(port),
   ];
-  const service = await startService('java', [...args, '-disableTelemetry'], {
+  const { pid, stop } = await startService('java', [...args, '-disableTelemetry'], {
     // Any answer will do: it refuses what is not signed.
     isReady: async () => (await fetch(endpoint)).status > 0,
     timeoutMs: 300_000,
+    folder,
   });
-  async function stop(): Promise<void> {
-    await service.stop();
-    folder.remove();
-  }
-  return { endpoint, version: VERSION, pid: service.pid, stop };
+  return { endpoint, version: VERSION, pid, stop };
 }

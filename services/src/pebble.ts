@@ -132,12 +132,13 @@ async function start(options: PebbleOptions): Promise<Pebble> {
   await writeFile(config, JSON.stringify({ pebble }));
   const directory = `https://127.0.0.1:${port}/dir`;
   const managementUrl = `https://127.0.0.1:${management}`;
-  const service = await startService(
+  const { log, pid, stop } = await startService(
     programs.pebble,
     ['-config', config, '-strict', ...(dnsServer ? ['-dnsserver', dnsServer] : [])],
     {
       env: environment(options),
       isReady: async () => (await ask(directory, { ca: tls.root })).includes('newOrder'),
+      folder,
     },
   );
   return {
@@ -149,16 +150,13 @@ async function start(options: PebbleOptions): Promise<Pebble> {
       const body = { Certificate: certificate, ARIResponse: JSON.stringify(answer) };
       await ask(`${managementUrl}/set-renewal-info/`, { ca: tls.root, body });
     },
-    orders: () => service.log().match(/Added order /g)?.length ?? 0,
-    log: service.log,
+    orders: () => log().match(/Added order /g)?.length ?? 0,
+    log,
     httpPort,
     tlsPort,
     version: programs.version,
     origin: programs.origin,
-    pid: service.pid,
-    async stop() {
-      await service.stop();
-      folder.remove();
-    },
+    pid,
+    stop,
   };
 }

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { findProgram, freePort, temporaryFolder } from './machine.ts';
-import { type Service, startService } from './process.ts';
+import { startService } from './process.ts';
 import { type ServedZone, zoneRecords } from './zone-file.ts';
 
 /** A PowerDNS Authoritative Server with its HTTP API, on loopback. */
@@ -44,7 +44,8 @@ async function createZone(url: string, apiKey: string, zone: ServedZone): Promis
 
 /** Starts Debian's PowerDNS with the SQLite backend and an API key of its own. It remembers no answer. */
 export async function startPowerDns({ zones }: { readonly zones: readonly ServedZone[] }): Promise<PowerDns> {
-  const { path: folder, remove } = temporaryFolder();
+  const temporary = temporaryFolder();
+  const folder = temporary.path;
   const [port, apiPort] = [await freePort(), await freePort()];
   const apiKey = Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString('hex');
   const file = join(folder, 'pdns.sqlite3');
@@ -73,32 +74,27 @@ export async function startPowerDns({ zones }: { readonly zones: readonly Served
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
   writeFileSync(join(folder, 'pdns.conf'), lines.join(''), { mode: 0o600 });
   const url = `http://127.0.0.1:${apiPort}`;
-  let service: Service | undefined;
+  const { pid, stop } = await startService(
+    findProgram('pdns_server') ?? '',
+    [`--config-dir=${folder}`, '--daemon=no', '--guardian=no'],
+    {
+      isReady: async () =>
+        (await fetch(`${url}/api/v1/servers/localhost`, { headers: { 'x-api-key': apiKey } })).status === 200,
+      folder: temporary,
+    },
+  );
   try {
-    service = await startService(
-      findProgram('pdns_server') ?? '',
-      [`--config-dir=${folder}`, '--daemon=no', '--guardian=no'],
-      {
-        isReady: async () =>
-          (await fetch(`${url}/api/v1/servers/localhost`, { headers: { 'x-api-key': apiKey } })).status === 200,
-      },
-    );
     for (const zone of zones) await createZone(url, apiKey, zone);
   } catch (error) {
-    await service?.stop();
-    remove();
+    await stop();
     throw error;
   }
-  const { pid, stop } = service;
   return {
     url,
     address: `127.0.0.1:${port}`,
     port,
     apiKey,
     pid,
-    async stop() {
-      await stop();
-      remove();
-    },
+    stop,
   };
 }

@@ -35,11 +35,14 @@ export async function startService(
   {
     env = {},
     cwd,
+    folder,
     isReady,
     timeoutMs = START_MS,
   }: {
     readonly env?: Readonly<Record<string, string>>;
     readonly cwd?: string;
+    /** What it keeps on the disk, which is removed once it has ended, or did not get ready. */
+    readonly folder?: { remove(): void };
     readonly isReady: () => Promise<boolean>;
     readonly timeoutMs?: number | undefined;
   },
@@ -54,7 +57,11 @@ export async function startService(
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
   const ended = once(child, 'exit').finally(() => STARTED.delete(child));
-  const service: Service = { pid: child.pid ?? 0, log: () => text, stop: () => stopChild(child, ended) };
+  async function stop(): Promise<void> {
+    await stopChild(child, ended);
+    folder?.remove();
+  }
+  const service: Service = { pid: child.pid ?? 0, log: () => text, stop };
   const deadline = performance.now() + timeoutMs;
   while (!(await isReady().catch(() => false))) {
     if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {

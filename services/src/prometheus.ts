@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { debianPackageFolder, installDebianPackages } from './debian-packages.ts';
 import { freePort, hasProgram, temporaryFolder } from './machine.ts';
-import { type Service, startService } from './process.ts';
+import { startService } from './process.ts';
 
 const NAME = 'prometheus-2.42';
 const PACKAGES = { prometheus: '2.42.0+ds-5+deb12u1', 'prometheus-alertmanager': '0.25.0-1+b4' } as const;
@@ -57,33 +57,21 @@ export async function findPrometheus(): Promise<Programs> {
 /** Starts an Alertmanager, on any port unless told. It takes alerts, and has nobody to tell. */
 export async function startAlertmanager({ port: wanted }: { readonly port?: number } = {}): Promise<Alertmanager> {
   const { alertmanager, share } = await findPrometheus();
-  const { path: folder, remove } = temporaryFolder();
-  const file = join(folder, 'alertmanager.yml');
+  const folder = temporaryFolder();
+  const file = join(folder.path, 'alertmanager.yml');
   writeFileSync(file, 'route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n');
   const port = wanted ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   const flags = [
     `--config.file=${file}`,
-    `--storage.path=${folder}`,
+    `--storage.path=${folder.path}`,
     `--web.listen-address=127.0.0.1:${port}`,
     '--cluster.listen-address=',
   ];
-  let service: Service;
-  try {
-    service = await startService(alertmanager, flags, {
-      cwd: share,
-      isReady: async () => (await fetch(`${url}/-/ready`)).status === 200,
-    });
-  } catch (error) {
-    remove();
-    throw error;
-  }
-  return {
-    url,
-    port,
-    async stop() {
-      await service.stop();
-      remove();
-    },
-  };
+  const { stop } = await startService(alertmanager, flags, {
+    cwd: share,
+    isReady: async () => (await fetch(`${url}/-/ready`)).status === 200,
+    folder,
+  });
+  return { url, port, stop };
 }

@@ -38,23 +38,20 @@ export async function findS3Server(): Promise<string> {
 /** Starts versitygw with keys of its own and one empty bucket, installing it first where it was never used. */
 export async function startS3Server(): Promise<S3Server> {
   const program = await findS3Server();
-  const { path, remove } = temporaryFolder();
-  const folder = join(path, BUCKET);
+  const temporary = temporaryFolder();
+  const folder = join(temporary.path, BUCKET);
   await mkdir(folder);
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const draw = (length: number) => Buffer.from(crypto.getRandomValues(new Uint8Array(length))).toString('hex');
   const credentials = { accessKeyId: draw(10), secretAccessKey: draw(20) };
   const region = 'eu-central-1';
-  const args = ['--port', `127.0.0.1:${port}`, '--region', region, 'posix', path];
-  const service = await startService(program, args, {
+  const args = ['--port', `127.0.0.1:${port}`, '--region', region, 'posix', temporary.path];
+  const { pid, stop } = await startService(program, args, {
     env: { ROOT_ACCESS_KEY: credentials.accessKeyId, ROOT_SECRET_KEY: credentials.secretAccessKey },
     // Any answer will do: it refuses what is not signed.
     isReady: async () => (await fetch(endpoint)).status > 0,
+    folder: temporary,
   });
-  const stop = async () => {
-    await service.stop();
-    remove();
-  };
-  return { endpoint, region, credentials, bucket: BUCKET, folder, pid: service.pid, stop };
+  return { endpoint, region, credentials, bucket: BUCKET, folder, pid, stop };
 }

@@ -102,23 +102,20 @@ async function start({ dnsServer, certificateValidityS = 43_200, ...options }: S
   await writeFile(config, JSON.stringify(settings));
   const directory = `https://127.0.0.1:${port}/acme/acme/directory`;
   const flags = ['--insecure', '--acme-http-port', String(httpPort), '--acme-tls-port', String(tlsPort)];
-  const service = await startService(
+  const { log, pid, stop } = await startService(
     program,
     [...flags, ...(dnsServer ? ['--resolver', dnsServer] : []), config],
     // Its own files of a user, such as contexts of the command "step", must not come into play.
-    { env: { STEPPATH: folder.path }, isReady: () => answers(directory, roots) },
+    { env: { STEPPATH: folder.path }, isReady: () => answers(directory, roots), folder },
   );
   return {
     directory,
     roots,
-    orders: () => service.log().match(/"path":"\/acme\/acme\/new-order"[^\n]*"status":201/g)?.length ?? 0,
-    log: service.log,
+    orders: () => log().match(/"path":"\/acme\/acme\/new-order"[^\n]*"status":201/g)?.length ?? 0,
+    log,
     httpPort,
     tlsPort,
-    pid: service.pid,
-    async stop() {
-      await service.stop();
-      folder.remove();
-    },
+    pid,
+    stop,
   };
 }

@@ -3,7 +3,7 @@ import { Resolver } from 'node:dns/promises';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram, freePort, temporaryFolder } from './machine.ts';
-import { run, type Service, startService } from './process.ts';
+import { run, startService } from './process.ts';
 import { type ServedZone, zoneFile } from './zone-file.ts';
 
 /** A name server that takes signed dynamic updates (RFC 2136, RFC 8945). */
@@ -123,7 +123,8 @@ async function start(
     launch,
   }: { configure(layout: Layout): string; launch(file: string, folder: string): [string, string[]] },
 ): Promise<UpdateServer> {
-  const { path: folder, remove } = temporaryFolder();
+  const temporary = temporaryFolder();
+  const folder = temporary.path;
   const port = await freePort();
   const keys = {
     txt: drawKey('certbus-key', algorithm),
@@ -139,15 +140,10 @@ async function start(
   const resolver = new Resolver({ timeout: 500, tries: 1 });
   resolver.setServers([`127.0.0.1:${port}`]);
   const [command, args] = launch(file, folder);
-  let service: Service;
-  try {
-    service = await startService(command, args, {
-      isReady: async () => (await Promise.all(zones.map(({ name }) => resolver.resolveSoa(name)))).length > 0,
-    });
-  } catch (error) {
-    remove();
-    throw error;
-  }
+  const { pid, stop } = await startService(command, args, {
+    isReady: async () => (await Promise.all(zones.map(({ name }) => resolver.resolveSoa(name)))).length > 0,
+    folder: temporary,
+  });
   let updates = 0;
   return {
     address: `127.0.0.1:${port}`,
@@ -160,11 +156,8 @@ async function start(
       writeFileSync(script, [`server 127.0.0.1 ${port}`, `zone ${zone}`, ...lines, 'send', ''].join('\n'));
       await run(findProgram('nsupdate') ?? '', ['-u', '30', '-k', keyFile, script]);
     },
-    pid: service.pid,
-    async stop() {
-      await service.stop();
-      remove();
-    },
+    pid,
+    stop,
   };
 }
 
