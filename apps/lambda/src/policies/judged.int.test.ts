@@ -17,6 +17,7 @@ const place: PolicyPlace = {
   secretArns: [own('secretsmanager', 'secret:dns-??????')],
   checkpointArn: own('ssm', 'parameter/certbus/prod/checkpoint'),
   identityArn: own('ssm', 'parameter/certbus/prod/acm-identity'),
+  keyArn: own('kms', 'key/1'),
   accounts: ['210987654321'],
 };
 const policies = createPolicies(place);
@@ -55,6 +56,8 @@ const certificate = (action: string, context: IamRequest['context'] = {}, where 
 const ofBus = { 'aws:ResourceTag/certbus:bus': 'certbus/prod' };
 const forBus = { 'aws:RequestTag/certbus:bus': 'certbus/prod' };
 
+const kms = (action: string, id = '1'): IamRequest => ({ action: `kms:${action}`, resource: own('kms', `key/${id}`) });
+
 /** What each role may do, and what none of them may. */
 const ALLOWED: Readonly<Record<Role, readonly IamRequest[]>> = {
   manager: [
@@ -74,12 +77,15 @@ const ALLOWED: Readonly<Record<Role, readonly IamRequest[]>> = {
     parameter('GetParameter', '/certbus/prod/checkpoint'),
     parameter('PutParameter', '/certbus/prod/checkpoint'),
     { action: 'secretsmanager:GetSecretValue', resource: own('secretsmanager', 'secret:dns-AbCdEf') },
+    kms('Decrypt'),
+    kms('GenerateDataKey'),
   ],
   loadBalancer: [
     table('GetItem'),
     table('Query'),
     object('GetObject', 'certbus/prod/snapshots/x'),
     listing('certbus/prod/snapshots/x'),
+    kms('Decrypt'),
   ],
   acm: [
     table('GetItem'),
@@ -94,12 +100,23 @@ const ALLOWED: Readonly<Record<Role, readonly IamRequest[]>> = {
     certificate('GetCertificate'),
     certificate('ListTagsForCertificate'),
     { action: 'acm:ListCertificates', resource: '*' },
+    kms('Decrypt'),
   ],
   operator: [
     ...['GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'BatchWriteItem'].map((action) => table(action)),
     object('GetObject', 'certbus/prod/snapshots/x'),
     object('PutObject', 'certbus/prod/archives/x'),
     listing('certbus/prod/snapshots/x'),
+    kms('Decrypt'),
+    kms('GenerateDataKey'),
+  ],
+};
+
+/** The policy that a key has by default: without it, no other policy allows anything. */
+const LEFT_TO_IAM = {
+  Version: '2012-10-17',
+  Statement: [
+    { Effect: 'Allow', Principal: { AWS: 'arn:aws:iam::123456789012:root' }, Action: 'kms:*', Resource: '*' },
   ],
 };
 
@@ -141,6 +158,8 @@ const NEVER: readonly IamRequest[] = [
   parameter('PutParameter', '/certbus/prod/manager-key'),
   parameter('DeleteParameter', '/certbus/prod/checkpoint'),
   { action: 'secretsmanager:GetSecretValue', resource: own('secretsmanager', 'secret:dns-other-AbCdEf') },
+  ...['Decrypt', 'GenerateDataKey'].map((action) => kms(action, '2')),
+  ...['Encrypt', 'CreateGrant', 'DisableKey', 'ScheduleKeyDeletion', 'PutKeyPolicy'].map((action) => kms(action)),
 ];
 
 const textOf = ({ action, resource, context }: IamRequest): string => JSON.stringify([action, resource, context ?? {}]);
@@ -157,7 +176,10 @@ describe.skipIf(part.skip)(part.title('judged by a simulator of IAM'), () => {
     const asked = [...Object.values(ALLOWED).flat(), ...NEVER].map((request) => [textOf(request), request] as const);
     const wanted = new Set(ALLOWED[role].map(textOf));
     const allowed: string[] = [];
-    for (const [text, request] of new Map(asked)) if (await judge.isAllowed(subject, request)) allowed.push(text);
+    for (const [text, request] of new Map(asked)) {
+      const resourcePolicy = request.action.startsWith('kms:') ? LEFT_TO_IAM : undefined;
+      if (await judge.isAllowed({ ...subject, resourcePolicy }, request)) allowed.push(text);
+    }
     expect(allowed.toSorted()).toEqual([...wanted].toSorted());
   });
 
