@@ -1,5 +1,6 @@
 /** A connection to a DynamoDB table: its client, its time limits, and how requests are repeated. */
 import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
+import { FILES_AGAIN, isWorthAgain } from '../../aws-again.ts';
 import { checkEndpoint } from '../../endpoint.ts';
 import type { Outgoing } from '../../outgoing/outgoing.ts';
 import { closedError } from '../checks.ts';
@@ -48,38 +49,28 @@ function decodeBase64(text: string): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-type RetryStrategy = Extract<
-  NonNullable<DynamoDBClientConfig['retryStrategy']>,
-  { readonly acquireInitialRetryToken: unknown }
->;
-
 /** How often a request was sent again. */
 const tokenOf = (count: number) => ({ getRetryCount: () => count, getRetryDelay: () => 0 });
-
-/**
- * Ours is the one loop that retries: it knows which outcome is unknown. The SDK sends again what was refused, before anything was done, since the clock of this
- * machine is wrong: by the time of the answer it signs right from then on.
- */
-const AFTER_A_WRONG_CLOCK: RetryStrategy = {
-  acquireInitialRetryToken: async () => tokenOf(0),
-  async refreshRetryTokenForRetry(token, { error }) {
-    const isOfClock = error?.$metadata?.clockSkewCorrected === true && error.name === 'InvalidSignatureException';
-    if (!isOfClock || token.getRetryCount() > 0) throw error;
-    return tokenOf(1);
-  },
-  recordSuccess() {},
-};
 
 /** Makes a connection; sends nothing yet. */
 export function connectDynamoDb(options: Omit<DynamoDbLogOptions, 'create' | 'signal'>): DynamoDbConnection {
   const { table, region, endpoint, credentials, outgoing } = options;
   checkEndpoint(endpoint);
   const { requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS } = options;
-  const client = new DynamoDBClient({
+  const client: DynamoDBClient = new DynamoDBClient({
+    ...FILES_AGAIN,
     ...(region ? { region } : {}),
     ...(endpoint ? { endpoint } : {}),
     ...(credentials ? { credentials } : {}),
-    retryStrategy: AFTER_A_WRONG_CLOCK,
+    // Ours is the one loop that retries: it knows which outcome is unknown.
+    retryStrategy: {
+      acquireInitialRetryToken: async () => tokenOf(0),
+      async refreshRetryTokenForRetry(token, { error }) {
+        if (token.getRetryCount() > 0 || !(await isWorthAgain(client, error))) throw error;
+        return tokenOf(1);
+      },
+      recordSuccess() {},
+    },
     base64Decoder: decodeBase64,
     requestHandler: {
       connectionTimeout: requestTimeoutMs,

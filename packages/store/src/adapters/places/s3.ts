@@ -11,6 +11,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { type ArchivePlace, type GetOptions, MAX_OBJECT_BYTES, type PlaceOptions } from '../../archive/place.ts';
 import { checkKey, checkSize, wrapPlaceError } from '../../archive/place-errors.ts';
+import { FILES_AGAIN, isWorthAgain } from '../../aws-again.ts';
 import { checkEndpoint } from '../../endpoint.ts';
 import { StoreError } from '../../errors.ts';
 import type { Outgoing } from '../../outgoing/outgoing.ts';
@@ -48,6 +49,7 @@ const requestOptions = ({ signal }: PlaceOptions) => (signal ? { abortSignal: si
 function createClient({ region, endpoint, credentials, outgoing }: S3Options): S3Client {
   checkEndpoint(endpoint);
   return new S3Client({
+    ...FILES_AGAIN,
     ...(region ? { region } : {}),
     ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
     ...(credentials ? { credentials } : {}),
@@ -137,11 +139,20 @@ async function update(bucket: Bucket, key: string, change: Change, options: Plac
   throw new StoreError('CERTBUS_STORE_THROTTLED', `Others keep writing to ${key} of the archive. Try again.`);
 }
 
+async function again<T>({ client }: Bucket, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (await isWorthAgain(client, error)) return work();
+    throw error;
+  }
+}
+
 /** Does something with an object; rejects with the signal's reason or a `StoreError`. */
 async function run<T>(bucket: Bucket, key: string, { signal }: PlaceOptions, work: () => Promise<T>): Promise<T> {
   signal?.throwIfAborted();
   try {
-    return await work();
+    return await again(bucket, work);
   } catch (error) {
     signal?.throwIfAborted();
     throw wrapPlaceError(`s3://${bucket.name}/${objectAt(bucket, key).Key}`, error);
