@@ -3,6 +3,7 @@ import { DeleteObjectCommand, PutObjectCommand, S3Client, type S3ClientConfig } 
 import type { PresentedChallenge, Solver } from '@certbus/acme';
 import { AcmeError } from '@certbus/acme';
 import { mapFew } from '@certbus/acme/solver-kit';
+import { FILES_AGAIN, isWorthAgain } from '../aws-again.ts';
 import { describeExpiredLogin } from '../aws-login.ts';
 import type { Outgoing } from '../definition/outgoing.ts';
 import { parseApiUrl } from '../dns/api-url.ts';
@@ -44,6 +45,7 @@ export function createHttp01S3Solver(options: Http01S3Options): Solver {
   const { bucket, region, endpoint, credentials, outgoing, ...probe } = options;
   if (endpoint !== undefined) parseApiUrl(endpoint);
   const client = new S3Client({
+    ...FILES_AGAIN,
     ...(region ? { region } : {}),
     ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
     ...(credentials ? { credentials } : {}),
@@ -72,6 +74,15 @@ export function createHttp01S3Solver(options: Http01S3Options): Solver {
     await client.send(new DeleteObjectCommand(objectOf(challenge)), { abortSignal: signal });
   }
 
+  async function again(change: typeof put, challenge: PresentedChallenge, signal: AbortSignal): Promise<void> {
+    try {
+      await change(challenge, signal);
+    } catch (error) {
+      if (!(await isWorthAgain(client, error))) throw error;
+      await change(challenge, signal);
+    }
+  }
+
   async function each(
     act: string,
     change: typeof put,
@@ -80,7 +91,7 @@ export function createHttp01S3Solver(options: Http01S3Options): Solver {
   ): Promise<void> {
     signal.throwIfAborted();
     try {
-      await mapFew(challenges, (challenge) => change(challenge, signal));
+      await mapFew(challenges, (challenge) => again(change, challenge, signal));
     } catch (cause) {
       signal.throwIfAborted();
       throw failed(bucket, act, cause);

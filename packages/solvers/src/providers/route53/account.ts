@@ -1,5 +1,6 @@
 /** What all jobs of a process share on one AWS account. */
 import { Route53Client } from '@aws-sdk/client-route-53';
+import { FILES_AGAIN } from '../../aws-again.ts';
 import type { Outgoing } from '../../definition/outgoing.ts';
 import { parseApiUrl } from '../../dns/api-url.ts';
 import { createHolders, type Holders } from '../../dns/holders.ts';
@@ -69,6 +70,7 @@ function accountsBy(outgoing: Outgoing | undefined): Map<string, Account> {
 function createClient({ region = 'us-east-1', endpoint, credentials, outgoing }: AccountOptions): Route53Client {
   if (endpoint !== undefined) parseApiUrl(endpoint);
   return new Route53Client({
+    ...FILES_AGAIN,
     region,
     ...(endpoint ? { endpoint } : {}),
     ...(credentials ? { credentials } : {}),

@@ -1,6 +1,7 @@
 /** One call to Route 53, within its budget, and repeated where that helps. */
 import { InvalidChangeBatch, type Route53Client, Route53ServiceException } from '@aws-sdk/client-route-53';
 import { AcmeError } from '@certbus/acme';
+import { isWorthAgain } from '../../aws-again.ts';
 import { describeExpiredLogin } from '../../aws-login.ts';
 import type { Budget } from './budget.ts';
 import type { Sleep } from './waiting.ts';
@@ -75,7 +76,8 @@ export function explain(attempt: string, cause: unknown): AcmeError {
 }
 
 /**
- * Makes one API call within the budget, again with growing waits while Route 53 is throttling, busy with the zone, or away. Rejects with
+ * Makes one API call within the budget, again with growing waits while Route 53 is throttling, busy with the zone, or away, and once with credentials that were
+ * renewed. Rejects with
  * {@link BatchRefused}, or as {@link explain} says.
  */
 export async function call<T>(
@@ -83,6 +85,7 @@ export async function call<T>(
   { attempt, signal, changes = 0 }: CallOptions,
   send: (client: Route53Client, options: { readonly abortSignal: AbortSignal }) => Promise<T>,
 ): Promise<T> {
+  let isAgain = false;
   for (let tries = 1; ; tries += 1) {
     await budget.spend(changes, { signal });
     try {
@@ -93,6 +96,10 @@ export async function call<T>(
       signal.throwIfAborted();
       const refusal = refusalIn(error);
       if (refusal !== undefined) throw new BatchRefused(refusal, { cause: error });
+      if (!isAgain && (await isWorthAgain(client, error))) {
+        isAgain = true;
+        continue;
+      }
       if (!isTransient(error) || tries === MAX_TRIES) throw explain(attempt, error);
       if (error instanceof Error && THROTTLED.test(error.name)) budget.slowDown();
     }
