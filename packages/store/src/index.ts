@@ -12,6 +12,7 @@ export {
   type TakenSnapshot,
   writeSnapshot,
 } from './archive/snapshot.ts';
+export { FILES_AGAIN } from './aws-again.ts';
 export { describeRefusedCredentials } from './aws-credentials.ts';
 export { type BusOptions, openBus } from './bus.ts';
 export type { Appended, Bus, BusReadOptions, VerifiedPage } from './bus-port.ts';

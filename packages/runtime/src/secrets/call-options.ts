@@ -1,4 +1,5 @@
 /** How AWS is asked for a secret: options of a client of its SDK, and of a request. */
+import { FILES_AGAIN } from '@certbus/store';
 import type { Outgoing } from '@certbus/store/outgoing';
 import type { SecretReference } from './reference.ts';
 
@@ -28,6 +29,7 @@ export interface CallOptions {
 /** The options for one reference. */
 export const callOptions = ({ region, endpoint }: SecretReference, { outgoing, signal }: ReadOptions): CallOptions => ({
   client: {
+    ...FILES_AGAIN,
     ...(region ? { region } : {}),
     ...(endpoint ? { endpoint } : {}),
     maxAttempts: ATTEMPTS,

@@ -125,6 +125,26 @@ describe.skipIf(missing)(missing?.title('secrets in AWS') ?? 'secrets in AWS', (
     await expect(start).rejects.toThrow(message);
   });
 
+  test('credentials that another program renewed in their file are those of the next secret', async () => {
+    const file = join(folder, 'credentials');
+    const ids = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'].map((name) => [name, process.env[name] ?? ''] as const);
+    onTestFinished(() => {
+      for (const [name, value] of ids) vi.stubEnv(name, value);
+      vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', undefined);
+    });
+    const renew = (lines: readonly string[]) => writeFileSync(file, ['[default]', ...lines, ''].join('\n'));
+    const [id = '', secret = ''] = ids.map(([name, value]) => `${name.toLowerCase()} = ${value}`);
+    for (const [name] of ids) vi.stubEnv(name, undefined);
+    vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', file);
+    // The proxy knows nobody of that name, and answers nothing.
+    renew(['aws_access_key_id = FORMER', secret]);
+    await expect(readKey(keyAt('ssm:/certbus/key'), 'managerKey')).rejects.toMatchObject({
+      code: 'CERTBUS_CLI_SECRET_UNREACHABLE',
+    });
+    renew([id, secret]);
+    expect(await readKey(keyAt('ssm:/certbus/key'), 'managerKey')).toBe(managerKey);
+  });
+
   test('without a region, credentials or a service the error says so', async () => {
     const start = (key: string) => withManager(environmentWith({ CERTBUS_MANAGER_KEY: key }), async () => {});
     await expect(start(`ssm:/certbus/key?endpoint=${account.endpoint}`)).rejects.toMatchObject({
