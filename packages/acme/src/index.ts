@@ -43,6 +43,7 @@ export {
 export type { Rate } from './limits/token-bucket.ts';
 export { type Challenge, type ChallengeSubject, presentedChallenge } from './order/challenge.ts';
 export { type Obtained, type ObtainOptions, obtain } from './order/obtain.ts';
+export { type LimitedBy, limitedBy } from './order/order-limits.ts';
 export type { PersistentGrant } from './order/persistent-record.ts';
 export type { PresentedChallenge, ReadyOptions, SolvableChallenge, Solver, Waiting } from './solver/solver.ts';
 export { createAcme } from './wire/create-acme.ts';

@@ -8,6 +8,7 @@ import type { SecretSource } from './configuration/secrets.ts';
 import type { LossGuard } from './decide/loss-guard.ts';
 import { ManagerError } from './errors.ts';
 import type { SolverFactory } from './issuance/solvers.ts';
+import type { RefusedOrders } from './renewal/refused-orders.ts';
 import type { Freshness } from './state/freshness.ts';
 import type { ManagerState } from './state/state.ts';
 import type { ManagerView } from './state/view.ts';
@@ -29,6 +30,8 @@ export interface Context {
   readonly openDnsView: (resolvers: readonly string[]) => DnsView;
   /** What looks at DNS of this process have found. */
   readonly lossGuard: LossGuard;
+  /** What CAs have refused this process for limits that the configuration does not have. */
+  readonly refusedOrders: RefusedOrders;
   readonly logger: Logger;
   readonly now: () => Date;
   /** From 0 to 1. */

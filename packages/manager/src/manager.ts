@@ -21,6 +21,7 @@ import type { SolverFactory } from './issuance/solvers.ts';
 import { type CampaignOperations, campaignOperations } from './renewal/campaign/campaign-operations.ts';
 import { type CertificateOperations, certificateOperations } from './renewal/certificate-operations.ts';
 import { type Plan, type PlanRequest, plan } from './renewal/plan/plan.ts';
+import { createRefusedOrders } from './renewal/refused-orders.ts';
 import { openRenewalInfoNotes } from './renewal/renewal-info-notes.ts';
 import type { RenewalInfoNotes } from './renewal/renewal-info-schedule.ts';
 import { type ManagerCounts, readCounts } from './state/counts.ts';
@@ -154,7 +155,8 @@ async function createContext(options: ManagerOptions): Promise<Context> {
   const openDnsView = (resolvers: readonly string[]) => createDnsView({ resolvers, timeoutMs: LOOK_MS });
   const ca = { connections: connectionsFor(options), publishedLimits: options.limits ?? limitsOf, openDnsView };
   const lossGuard = createLossGuard((after) => view.state.lostSince(after));
-  return { ...given, ...ca, view, freshness, lossGuard, logger, now, random, claimMs, graceMs };
+  const refusedOrders = createRefusedOrders();
+  return { ...given, ...ca, view, freshness, lossGuard, refusedOrders, logger, now, random, claimMs, graceMs };
 }
 
 /**

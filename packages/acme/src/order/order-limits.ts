@@ -31,10 +31,20 @@ export async function awaitOrder(
   if (ms > 0) engine.observe({ type: 'wait', for: 'orders', ms });
 }
 
+/** What a limit is about that a CA has refused an order for. */
+export type LimitedBy = 'account' | 'names' | 'unknown';
+
+/**
+ * What the limit is about that a CA has refused something for (class `rate-limited`), by Boulder's words: all orders of the account, or
+ * these names alone. `unknown` in the words of any other CA.
+ */
+export function limitedBy({ problem: { detail } }: Pick<AcmeProblemError, 'problem'>): LimitedBy {
+  if (/\bnew orders\b.{0,40}\bfrom this account\b/i.test(detail)) return 'account';
+  return /\bcertificates\b.{0,40}\balready issued for\b|\bfailed authorizations\b/i.test(detail) ? 'names' : 'unknown';
+}
+
 /** Learns from a refusal: where it is the account's limit that is reached, its further orders wait as well. */
 export function heedRefusal(engine: Engine, error: unknown): void {
   if (!(error instanceof AcmeProblemError) || error.class !== 'rate-limited' || !error.notBefore) return;
-  // Boulder's words; its other limits are about names, and leave other orders alone.
-  if (!/\bnew orders\b.{0,40}\bfrom this account\b/i.test(error.problem.detail)) return;
-  engine.limiter.pauseOrders(engine.thumbprint, error.notBefore);
+  if (limitedBy(error) === 'account') engine.limiter.pauseOrders(engine.thumbprint, error.notBefore);
 }

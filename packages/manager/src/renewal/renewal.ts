@@ -146,13 +146,17 @@ async function placeOf(run: Run, certificate: ManagedCertificate, kind: WorkKind
   // What was released, as in an outage, is not claimed again to find the CA still away.
   if (issuance && issuance.holder === undefined) await answering.at(issuance.directory);
   const outages = outagesFor(context, config, certificate);
-  const unavailable = new Set([...sharedFailures.directories(kind), ...outages.keys()]);
+  const closed = new Set([...sharedFailures.directories(kind), ...outages.keys()]);
+  const full = Object.values(config.authorities).flatMap((authority) =>
+    refusedUntil(run, certificate, authority.directory) ? [authority.directory] : [],
+  );
+  const unavailable = new Set([...closed, ...full]);
   const choice = { ownDirectory, authorities: config.authorities, unavailable, now: context.now() };
   const first = targetOf(certificate, choice);
   const isBarred = await isBarredAtSecond(run, certificate, { ownDirectory, ...first });
   if (isBarred) unavailable.add(first.directory);
   const { directory, isLeft } = isBarred ? targetOf(certificate, choice) : first;
-  const isClosed = unavailable.has(directory) && !isLeft;
+  const isClosed = closed.has(directory) && !isLeft;
   const binding = isClosed ? undefined : limitFor(run, certificate, directory);
   return { directory, unavailable, isClosed, outage: outages.get(directory), binding };
 }
@@ -160,17 +164,27 @@ async function placeOf(run: Run, certificate: ManagedCertificate, kind: WorkKind
 /** What became of an order for which a limit of the CA leaves no room. */
 const postponedBy = ({ until, ...limit }: BindingLimit) => ({ outcome: 'postponed', until, limit }) as const;
 
+/** Whether a CA did not issue for these names last. */
+const isNewAt = (certificate: ManagedCertificate, directory: string, now: Date): boolean =>
+  orderKindOf(certificate, { directory, now }) === 'new';
+
+/** Until when a CA takes no order for a certificate, by what it has refused; `undefined` where it may take one. */
+function refusedUntil({ context }: Run, certificate: ManagedCertificate, directory: string): Date | undefined {
+  const now = context.now();
+  return context.refusedOrders.readyAt({ directory, isNew: isNewAt(certificate, directory, now) }, now);
+}
+
 /** The limit that leaves no room for an order, as far as this process knows: the bus need not be asked for thousands that wait. */
-function limitFor(
-  { context, options }: Run,
-  certificate: ManagedCertificate,
-  directory: string,
-): BindingLimit | undefined {
+function limitFor(run: Run, certificate: ManagedCertificate, directory: string): BindingLimit | undefined {
   if (certificate.issuance) return undefined;
+  const { context, options } = run;
   const now = context.now();
   const limits = limitsOfAuthority(options.config, context.publishedLimits, directory);
   const order = { names: certificate.names, directory, kind: orderKindOf(certificate, { directory, now }) };
-  return bindingLimit(context.view.state, now, order, limits);
+  const counted = bindingLimit(context.view.state, now, order, limits);
+  const until = refusedUntil(run, certificate, directory);
+  if (!until || (counted && counted.until >= until)) return counted;
+  return { limit: 'orders', subject: directory, directory, until };
 }
 
 /** What became of a certificate whose names were found lost, once or for good; `undefined` where they were not. */
@@ -237,6 +251,7 @@ async function renewAt(
   if (result.outcome === 'already-managed') return { outcome: 'no-longer-due' };
   speedUp(run);
   sharedFailures.passed(directory);
+  context.refusedOrders.passed(directory);
   return { outcome: 'renewed', serialNumber: result.serialNumber };
 }
 
@@ -257,10 +272,11 @@ async function renewOne(run: Run, work: Work): Promise<RenewalOutcome> {
     if (isClaimedElsewhere(error))
       return { certificateId, names, outcome: 'claimed-elsewhere', ...claimOn(run, certificateId) };
     if (error instanceof LimitReachedError) return { certificateId, names, ...postponedBy(error.binding) };
-    const { issuance } = run.context.view.state.certificate(certificateId) ?? {};
+    const certificate = run.context.view.state.certificate(certificateId);
+    const { issuance } = certificate ?? {};
     // Of an order that goes on, only an outage says something of others.
     if (issuance?.orderUrl === undefined || isOutage(error))
-      heed(run, { directory, kind, error, isRecorded: issuance === undefined });
+      heed(run, { directory, kind, certificate, error, isRecorded: issuance === undefined });
     else speedUp(run);
     return { certificateId, names, outcome: 'failed', error };
   }
@@ -272,11 +288,13 @@ function heed(
   {
     directory,
     kind,
+    certificate,
     error,
     isRecorded,
   }: {
     readonly directory: string | undefined;
     readonly kind: WorkKind;
+    readonly certificate: ManagedCertificate | undefined;
     readonly error: unknown;
     /** Whether it is on the bus, and not of an order that goes on. */
     readonly isRecorded: boolean;
@@ -285,7 +303,10 @@ function heed(
   // An error of the bus does not show that the CA is there.
   if (directory === undefined || isBusError(error)) return;
   if (isOutage(error) && isRecorded) run.answering.record(directory);
-  if (!run.sharedFailures.add(directory, { kind, error })) speedUp(run);
+  const now = run.context.now();
+  const isNew = certificate === undefined || isNewAt(certificate, directory, now);
+  const isRefused = run.context.refusedOrders.refused({ directory, isNew }, error, now);
+  if (!run.sharedFailures.add(directory, { kind, error }) && !isRefused) speedUp(run);
 }
 
 /** What changed with these commits and is due now. */

@@ -23,7 +23,7 @@ test.each<[string, unknown, WorkKind, WorkKind[]]>([
   ['new terms to agree to', problem('userActionRequired', 403), 'renewal', ['new', 'renewal', 'retry']],
   ['an account that is to be bound', problem('externalAccountRequired', 403), 'new', ['new', 'renewal', 'retry']],
   ['an open breaker', new AcmeError('CERTBUS_ACME_BREAKER_OPEN', 'down'), 'new', ['new', 'renewal', 'retry']],
-  ['a limit on new orders', problem('rateLimited', 429), 'new', ['new']],
+  ['a limit that the CA itself names', problem('rateLimited', 429), 'new', []],
   ['no room for a new order', full, 'new', ['new']],
   ['a limit on the names of a renewal', problem('rateLimited', 429), 'renewal', []],
   ['a name that does not pass', problem('dns', 400), 'new', []],

@@ -29,9 +29,8 @@ function scopeOf(error: unknown, kind: WorkKind): 'all' | 'new' | 'none' {
   if (isOutage(error)) return 'all';
   const { class: failureClass } = reasonOf(error);
   if (failureClass === 'authority' || failureClass === 'account') return 'all';
-  if (failureClass !== 'rate-limited') return 'none';
-  // Limits on new orders spare renewals, and those on single names spare all others (RFC 8555 §6.6).
-  return kind === 'new' ? 'new' : 'none';
+  // What the CA itself refuses for a limit is kept beyond this run; here it is our own count of new orders, which spares renewals.
+  return failureClass === 'rate-limited' && !(error instanceof AcmeProblemError) && kind === 'new' ? 'new' : 'none';
 }
 
 /** Starts without any failure. */
