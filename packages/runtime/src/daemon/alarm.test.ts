@@ -60,6 +60,21 @@ test('a clock that is put forward is noticed at once', async () => {
   expect(reached).toHaveLength(1);
 });
 
+test('a clock that is put back is noticed within a minute, and one that is corrected wakes nobody', async () => {
+  const { alarm, reached, wait } = watch();
+  alarm.set(inMs(86_400_000));
+  void wait();
+  await vi.advanceTimersByTimeAsync(1_000);
+  vi.setSystemTime(inMs(-900));
+  alarm.set(inMs(86_400_000));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(reached).toEqual([]);
+  // All that was to come is a year away now.
+  vi.setSystemTime(inMs(-365 * 86_400_000));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(reached).toHaveLength(1);
+});
+
 test('the signal ends the waiting', async () => {
   const stop = new AbortController();
   const { wait } = watch(stop.signal);

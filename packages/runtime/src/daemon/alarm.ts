@@ -2,12 +2,17 @@
 
 /** Looked at the clock again so often, milliseconds: it can be set, and a machine can sleep. */
 const LOOK_AGAIN_MS = 60_000;
+/** A clock that goes back by less is only corrected, milliseconds. */
+const CORRECTED_MS = 1_000;
 
 /** One instant, and one who waits for it. */
 export interface Alarm {
   /** Waits for this instant at the latest. */
   set(at: Date): void;
-  /** Resolves at the earliest instant that was set, and forgets all of them. Rejects with the signal's reason. */
+  /**
+   * Resolves at the earliest instant that was set, or where the clock was put back, by which all of them were reckoned; and forgets them. Rejects with
+   * the signal's reason.
+   */
   reached(signal: AbortSignal): Promise<void>;
 }
 
@@ -22,10 +27,12 @@ export function createAlarm(now: () => Date): Alarm {
       look();
     },
     async reached(signal) {
-      for (;;) {
+      for (let last = Number.NEGATIVE_INFINITY; ; ) {
         signal.throwIfAborted();
-        const leftMs = at - now().getTime();
-        if (leftMs <= 0) break;
+        const looked = now().getTime();
+        const leftMs = at - looked;
+        if (leftMs <= 0 || looked < last - CORRECTED_MS) break;
+        last = looked;
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, Math.min(leftMs, LOOK_AGAIN_MS));
           look = () => {
