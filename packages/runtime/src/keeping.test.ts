@@ -95,6 +95,16 @@ test('while a manager runs on its checkpoint is kept each time, and notes that c
   expect(positions).toEqual([1, 2, 3, 4, 5, 6, 7]);
 });
 
+test('notes are kept as often after the clock was put back', async () => {
+  const { keeping, notes, objects, advance } = start();
+  ask(notes, 'a');
+  await keeping.keep(at(1));
+  ask(notes, 'b');
+  advance(-365 * 24 * 60 * MINUTE_MS);
+  await keeping.keep(at(2));
+  expect(objects).toHaveLength(2);
+});
+
 test('a checkpoint and an archive that hang end together, by one bound of ten seconds', async () => {
   const bounds: { readonly ms: number; readonly end: AbortController }[] = [];
   vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => {

@@ -101,7 +101,8 @@ export function createKeeping({ known, notes, archive, busId, logger, now }: Kee
       unlessFailing(
         'the notes of when to ask the CAs were not written',
         unlessOver(async () => {
-          if (isLast || now().getTime() - archivedAt >= NOTES_EVERY_MS) await keepNotes(signal);
+          // A clock that was put back by more than that has not shown how long it is.
+          if (isLast || Math.abs(now().getTime() - archivedAt) >= NOTES_EVERY_MS) await keepNotes(signal);
         }),
       ),
     ]);

@@ -221,3 +221,12 @@ test('a CA that is busy for long takes no orders until then, or until it is aske
   limiter.lookAgain();
   expect(limiter.outage()).toBeUndefined();
 });
+
+test('what a busy CA asked for before the clock was put back holds no order up', () => {
+  let now = new Date('2026-11-28T12:00:00Z');
+  const limiter = createCaLimiter('https://ca.test/directory', { now: () => now });
+  guardsOf(limiter).limiter.pauseEndpoint('new-order', new Date('2026-11-28T13:00:00Z'));
+  expect(limiter.outage()).toBeDefined();
+  now = new Date('2025-11-28T12:00:00Z');
+  expect(limiter.outage()).toBeUndefined();
+});

@@ -82,7 +82,8 @@ export function createRateLimiter(
     },
     orderPause: () =>
       FOR_ORDERS.flatMap((endpoint) => pauses.get(endpoint) ?? [])
-        .filter(({ until }) => until > now())
+        // One that begins later was made before the clock was put back.
+        .filter(({ since, until }) => since <= now() && until > now())
         .toSorted((one, other) => other.until.getTime() - one.until.getTime())[0],
     resumeEndpoints() {
       for (const endpoint of pauses.keys()) queueOf(endpoint).bucket.resume(now());

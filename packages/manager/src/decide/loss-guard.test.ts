@@ -41,6 +41,13 @@ test('a certificate counts once, as the last look found it, and for a day', () =
   expect(guard.doubt(later(DOUBTED_WITHIN_MS + 1))).toBeUndefined();
 });
 
+test('what was seen before the clock was put back is forgotten', () => {
+  const guard = guardWith({ lost: DOUBTED_COUNT + 1, ours: 0 });
+  expect(guard.isDoubted(later(-60_000))).toBe(true);
+  expect(guard.isDoubted(later(-2 * DOUBTED_WITHIN_MS))).toBe(false);
+  expect(guard.doubt(later(1))).toBeUndefined();
+});
+
 test('DNS is trusted again once a look has found names that are ours', () => {
   expect(createLossGuard().trusts(NOW)).toBe(false);
   const guard = guardWith({ lost: 1, ours: 1 });

@@ -54,7 +54,8 @@ export function createLossGuard(
   }
   function dropOld(now: Date): void {
     for (const [certificateId, { at }] of looks) {
-      if (at > now.getTime() - DOUBTED_WITHIN_MS) return;
+      // What is further ahead was noted before the clock was put back.
+      if (Math.abs(now.getTime() - at) < DOUBTED_WITHIN_MS) return;
       drop(certificateId);
     }
   }

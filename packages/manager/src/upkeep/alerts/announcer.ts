@@ -123,7 +123,7 @@ export function createAnnouncer(
     const again = raised.filter((alert) => !delivered.has(alertKey(alert)));
     const sendTo = async ([name, sink]: [string, NonNullable<Configuration['alerts']>[string]]) => {
       const own = deliveries.filter(({ places }) => places.includes(name));
-      const { notBefore, sentAt } = states.of(name);
+      const { notBefore, sentAt } = states.of(name, at);
       const isRepeated = 'alertmanager' in sink && at.getTime() - (sentAt?.getTime() ?? 0) >= REPEAT_MS;
       const repeated = isRepeated || (own.length > 0 && 'alertmanager' in sink) ? again : [];
       const messages = [
@@ -182,8 +182,9 @@ export function createAnnouncer(
     for (const { places: asked, ...delivery } of deliveries)
       unrecorded.set(alertKey(delivery.alert), { ...delivery, pending: asked.filter((name) => failed.has(name)) });
     const recordError = isBusThere && unrecorded.size > 0 ? await record(signal) : undefined;
-    const errors = [...failed].map((name) => states.of(name).error);
-    const tryAgain = [...failed].map((name) => states.of(name).notBefore);
+    const failures = [...failed].map((name) => states.of(name, now()));
+    const errors = failures.map(({ error }) => error);
+    const tryAgain = failures.map(({ notBefore }) => notBefore);
     const look = readNoted().some(isRaised) ? new Date(now().getTime() + LOOK_AGAIN_MS) : undefined;
     return {
       errors: recordError === undefined ? errors : [...errors, recordError],

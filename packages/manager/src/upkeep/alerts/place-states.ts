@@ -12,26 +12,30 @@ export interface PlaceState {
 
 /** The answers of all places. */
 export interface PlaceStates {
-  of(name: string): PlaceState;
+  /** What was noted by a clock that was ahead of `now`, and was put back, is forgotten: it would hold alerts up until then. */
+  of(name: string, now: Date): PlaceState;
   took(name: string, now: Date): void;
   failed(name: string, error: unknown, now: Date): void;
 }
 
 const FIRST_PAUSE_MS = 60_000;
 const LONGEST_PAUSE_MS = 900_000;
-const NEW = { error: undefined, notBefore: new Date(0), sentAt: undefined, failures: 0 };
+const NEW = { at: new Date(0), error: undefined, notBefore: new Date(0), sentAt: undefined, failures: 0 };
 
 /** Knows of no answer yet. */
 export function createPlaceStates(): PlaceStates {
-  const states = new Map<string, PlaceState & { readonly failures: number }>();
-  const of = (name: string) => states.get(name) ?? NEW;
+  const states = new Map<string, PlaceState & { readonly at: Date; readonly failures: number }>();
+  function of(name: string, now: Date) {
+    const known = states.get(name) ?? NEW;
+    return known.at > now ? NEW : known;
+  }
   return {
     of,
-    took: (name, now) => void states.set(name, { ...NEW, sentAt: now }),
+    took: (name, now) => void states.set(name, { ...NEW, at: now, sentAt: now }),
     failed(name, error, now) {
-      const { failures, sentAt } = of(name);
-      const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures);
-      states.set(name, { error, notBefore: new Date(now.getTime() + pauseMs), sentAt, failures: failures + 1 });
+      const { failures, sentAt } = of(name, now);
+      const notBefore = new Date(now.getTime() + Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures));
+      states.set(name, { at: now, error, notBefore, sentAt, failures: failures + 1 });
     },
   };
 }
