@@ -111,7 +111,7 @@ async function tellWithoutBus(
   error: unknown,
 ): Promise<void> {
   const isStale = error instanceof ManagerError && error.code === 'CERTBUS_MANAGER_BUS_STALE';
-  if (!isStale && !isBusError(error)) return;
+  if ((!isStale && !isBusError(error)) || !context.view.state.bus.config) return;
   try {
     const config = await requireConfiguration(context);
     const { newestAt } = context.view.state.bus;

@@ -125,6 +125,18 @@ describe('a bus of more than one range', () => {
     expect((await log.read('test', 0, { limit: 1 })).commits).toHaveLength(1);
   });
 
+  test('is archived without a word of alerts before it has a configuration, which says where these go', async () => {
+    const warned: string[] = [];
+    const logger = { debug() {}, info() {}, error() {}, warn: (message: string) => void warned.push(message) };
+    const { manager: fine } = await open({ logger });
+    await fine.archive();
+    await fine.snapshot();
+    const put = () => Promise.reject(new Error('the disk is full'));
+    const { manager: failing } = await open({ logger, archive: { ...openFolder(root), put } });
+    await expect(failing.snapshot()).rejects.toThrow('the disk is full');
+    expect(warned).toEqual([]);
+  });
+
   test('needs to know where its archive is', async () => {
     const { manager: without } = await open({ archive: undefined });
     for (const work of [without.archive(), without.snapshot(), without.trim({ log })])

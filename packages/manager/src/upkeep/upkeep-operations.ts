@@ -54,6 +54,8 @@ async function withArchive<T extends Options>(context: Context, options: T): Pro
 
 /** Tells people that the archive cannot be written, or that this is over. What becomes of that is logged: it hides neither result nor failure. */
 async function tellArchive(context: Context, announcer: Announcer, failure: Error | undefined): Promise<void> {
+  // Before the first configuration there is nobody to tell.
+  if (!context.view.state.bus.config) return;
   const since = context.now();
   const found = failure
     ? [{ kind: 'archive-failing' as const, subject: 'archive', detail: failure.message, since }]
