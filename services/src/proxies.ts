@@ -121,8 +121,8 @@ export async function startTlsProxy({
   };
 }
 
-/** What a faulty network does to one request. */
-export type Fault = 'forward' | 'drop-request' | 'drop-response' | 'error-after' | 'throttle';
+/** What a faulty network does to one request; `hang` takes it, passes nothing on, and never answers. */
+export type Fault = 'forward' | 'drop-request' | 'drop-response' | 'error-after' | 'throttle' | 'hang';
 
 /** A request that the service refuses with an error of this name. */
 export interface Refusal {
@@ -151,6 +151,7 @@ export async function startFaultProxy({ target }: { readonly target: string }): 
     nth += 1;
     try {
       const body = await read(call);
+      if (fault === 'hang') return;
       if (fault === 'drop-request') return void response.destroy();
       if (fault === 'throttle' || typeof fault === 'object') {
         const name = fault === 'throttle' ? THROTTLED : fault.refuse;

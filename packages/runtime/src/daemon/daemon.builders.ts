@@ -63,9 +63,12 @@ export interface DaemonSite extends AsyncDisposable {
   until(type: BusEvent['type'], count: number): Promise<void>;
 }
 
-/** Writes what a machine needs, makes the bus, and configures it; returns the file of the local configuration. */
-export async function writeSite(folder: string, config: object): Promise<string> {
-  const bus = `sqlite:${join(folder, 'bus.db')}#${STREAM}`;
+/** Writes what a machine needs, makes the bus, by default in a file, and configures it; returns the file of the local configuration. */
+export async function writeSite(
+  folder: string,
+  config: object,
+  bus: string = `sqlite:${join(folder, 'bus.db')}#${STREAM}`,
+): Promise<string> {
   const log = await openLog(bus, { create: true });
   const { managerKey, trust } = await beginTestBus(log, STREAM);
   await log.close();
@@ -82,10 +85,13 @@ export async function writeSite(folder: string, config: object): Promise<string>
 export async function startDaemonSite({
   delayMs = 0,
   blockedNames = [],
+  bus,
 }: {
   /** How long each validation takes, milliseconds. */
   readonly delayMs?: number;
   readonly blockedNames?: readonly string[];
+  /** Address of the bus that is made, whose stream is {@link STREAM}; default in a file. */
+  readonly bus?: string;
 } = {}): Promise<DaemonSite> {
   const temporary = temporaryFolder();
   const folder = temporary.path;
@@ -93,12 +99,13 @@ export async function startDaemonSite({
   const now = () => new Date(Date.now() + aheadMs);
   const dns = await startDnsServer();
   const ca = await startAcmeServer({ now, blockedNames, validation: { dnsServer: dns.address, delayMs } });
-  const file = await writeSite(folder, {
+  const config = {
     version: 1,
     authorities: { ca: { directory: ca.directory, roots: ca.roots, termsOfServiceAgreed: true } },
     defaultAuthority: 'ca',
     dns: [{ zones: ['*'], provider: 'challtestsrv', url: dns.url }],
-  });
+  };
+  const file = await writeSite(folder, config, bus);
   const environment = (machine: string) => environmentFor({ file, state: join(folder, machine) });
   const manage: DaemonSite['manage'] = (machine, work) =>
     withManager(environment(machine), (manager) => work(manager), { now });
