@@ -45,7 +45,9 @@ test.each<[string, number | undefined, number]>([
   ['of names that were never issued', undefined, DAY],
   ['of 90 days', 90 * DAY, DAY],
   ['of 160 hours', 160 * HOUR, 8 * HOUR],
-  ['of an hour', HOUR, HOUR],
+  ['of a day', DAY, 72 * MINUTE],
+  ['of six hours', 6 * HOUR, HOUR],
+  ['of an hour', HOUR, 10 * MINUTE],
 ])('an order %s is left to its CA for so long', (_, lifetimeMs, expected) => {
   const { current } = lifetimeMs === undefined ? { current: undefined } : withLeft(HOUR, lifetimeMs);
   const isOverdueAfter = (ms: number) =>

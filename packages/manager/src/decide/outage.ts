@@ -34,14 +34,15 @@ export function cannotWait(
 
 /**
  * Whether an order was left to its CA for so long that it counts as failed: a day, or a twentieth of the lifetime of what is served where that is
- * shorter, but not less than an hour. Nothing is recorded of an order that waits, so that nobody would hear of one that never ends.
+ * shorter, but not less than an hour, or a sixth of that lifetime: then there is time for another order before it ends. Nothing is recorded of an order that waits, so that nobody would hear of one that never ends.
  */
 export function isOverdue(
   { startedAt }: Pick<Issuance, 'startedAt'>,
   current: Pick<IssuedCertificate, 'notBefore' | 'notAfter'> | undefined,
   now: Date,
 ): boolean {
-  const longest = Math.max(SHORTEST_WAIT_MS, Math.min(LONGEST_WAIT_MS, lifetimeMs(current) / 20));
+  const livesMs = lifetimeMs(current);
+  const longest = Math.max(Math.min(SHORTEST_WAIT_MS, livesMs / 6), Math.min(LONGEST_WAIT_MS, livesMs / 20));
   return now.getTime() - Date.parse(startedAt) >= longest;
 }
 
