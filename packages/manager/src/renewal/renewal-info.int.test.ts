@@ -114,6 +114,34 @@ test('questions of the same minute are asked in one run, and not before it', asy
   });
 });
 
+test('a CA whose answers make no sense is one warning in a run, however many certificates it is asked about', async () => {
+  await using server = await startAcmeServer({ validation: { alwaysValid: true } });
+  const site = await createSite(`${folder.path}/senseless.db`, configFor(server, { url: dns.url, dns: dns.address }));
+  const warned: [message: string, fields: unknown][] = [];
+  const warn = (message: string, fields: unknown) => void warned.push([message, fields]);
+  const logger = { debug() {}, info() {}, error() {}, warn };
+  using notes = openRenewalInfoNotes(':memory:');
+  await withManager(site, { holder: 'one', notes, logger, solvers: async () => idle }, async (manager) => {
+    for (const name of ['one.test', 'two.test', 'three.test']) {
+      const { certificateId } = await manager.issue({ names: [name] }, { signal });
+      server.overrideRenewalInfo(replacedBy(manager.certificate(certificateId)) ?? '', { suggestedWindow: {} });
+    }
+    await manager.runOnce({ signal });
+    expect(warned).toEqual([
+      [
+        'a CA could not be asked when to renew',
+        expect.objectContaining({
+          directory: server.directory,
+          certificates: 3,
+          why: expect.stringContaining('no usable window'),
+        }),
+      ],
+    ]);
+    await manager.runOnce({ signal });
+    expect(warned).toHaveLength(1);
+  });
+});
+
 test('what has ended is not asked about, and looked at again after a week', async () => {
   await using server = await startAcmeServer({ validation: { alwaysValid: true } });
   const { clock } = server;

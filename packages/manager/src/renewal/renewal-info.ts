@@ -40,6 +40,12 @@ interface Asking {
   readonly signal: AbortSignal;
 }
 
+/** The questions to one CA that failed: a CA that fails for each of many certificates is one line of a log. */
+interface FailedQuestions {
+  note(certificateId: string, error: unknown): void;
+  report(): void;
+}
+
 interface Question {
   readonly certificateId: string;
   readonly current: IssuedCertificate;
@@ -143,9 +149,30 @@ function stopAfter({ logger }: Context, error: unknown, signal: AbortSignal): 's
   return 'stop';
 }
 
+function createFailedQuestions({ logger }: Context, directory: string): FailedQuestions {
+  let count = 0;
+  let first: { readonly certificateId: string; readonly why: string } | undefined;
+  return {
+    note(certificateId, error) {
+      count += 1;
+      first ??= { certificateId, why: String(error) };
+      logger.info('a CA was asked in vain when to renew a certificate', { certificateId, why: String(error) });
+    },
+    report() {
+      if (first) logger.warn('a CA could not be asked when to renew', { directory, certificates: count, ...first });
+    },
+  };
+}
+
 async function askOne(
   context: Context,
-  { ca, directory, notes, signal }: { readonly ca: Acme; readonly directory: string } & Asking,
+  {
+    ca,
+    directory,
+    failed,
+    notes,
+    signal,
+  }: { readonly ca: Acme; readonly directory: string; readonly failed: FailedQuestions } & Asking,
   question: Question,
 ): Promise<'go on' | 'stop'> {
   const { certificateId } = question;
@@ -170,7 +197,7 @@ async function askOne(
     const retryAt = error instanceof AcmeError ? error.notBefore?.getTime() : undefined;
     const askAt = Math.max(context.now().getTime() + pauseAfter(error, failures), retryAt ?? 0);
     notes.set({ ...subject, askAt: new Date(askAt), failures });
-    context.logger.warn('a CA could not be asked when to renew', { certificateId, why: String(error) });
+    failed.note(certificateId, error);
     return stopsAsking(error) ? 'stop' : 'go on';
   }
 }
@@ -189,14 +216,15 @@ async function askAuthority(
   const { directory } = authority;
   const first = await questions.next();
   if (first.done) return;
-  const asking = { ca: await openAccount(context, authority, { config, signal }), directory, notes, signal };
+  const failed = createFailedQuestions(context, directory);
+  const asking = { ca: await openAccount(context, authority, { config, signal }), directory, failed, notes, signal };
   let isStopped = (await askOne(context, asking, first.value)) === 'stop';
   const worker = async () => {
     for (let next = await questions.next(); !next.done && !isStopped; next = await questions.next()) {
       if ((await askOne(context, asking, next.value)) === 'stop') isStopped = true;
     }
   };
-  await Promise.all(Array.from({ length: PARALLEL }, worker));
+  await Promise.all(Array.from({ length: PARALLEL }, worker)).finally(failed.report);
 }
 
 /** Does something at each CA; what goes wrong there is logged, and holds up nothing. */
