@@ -81,11 +81,13 @@ const common = {
   spreadMs: v.optional(milliseconds),
 };
 
+/** A folder above that of a target that others may write to: a volume of a pod. */
+const sharedVolume = v.optional(path);
+
 /** Where a target's files are, and who may read them. */
 const files = {
   folder: path,
-  /** A folder above it that others may write to: a volume of a pod. */
-  sharedVolume: v.optional(path),
+  sharedVolume,
   owner: v.optional(text),
   group: v.optional(text),
   mode: v.optional(
@@ -127,6 +129,7 @@ const NginxTargetSchema = v.strictObject({
   tokenFile: plainPath,
   /** With Lua: files for its start. */
   folder: v.optional(plainPath),
+  sharedVolume,
   address: v.optional(address),
 });
 
@@ -150,8 +153,7 @@ const TargetSchema = v.pipe(
     'the layout pkcs12 needs a "passwordFile", and no other has one',
   ),
   v.check(
-    (target) =>
-      !('sharedVolume' in target) || target.sharedVolume === undefined || isBelow(target.folder, target.sharedVolume),
+    ({ folder, sharedVolume: volume }) => volume === undefined || (folder !== undefined && isBelow(folder, volume)),
     '"folder" must be a folder below "sharedVolume", and not that volume itself: the agent makes it, and nobody else can write to it',
   ),
 );

@@ -80,3 +80,11 @@ test('a target below a volume is taken, whatever its folder is called', () => {
   const targets = [at('one', '/certs/one'), at('two', '/certs/..two'), at('three', '/certs/three/four')];
   expect(parse(targets).targets).toHaveLength(3);
 });
+
+test('nginx with Lua has its files below a volume as well', () => {
+  const nginx = { type: 'nginx', socket: '/run/nginx/certbus.sock', tokenFile: '/etc/certbus/token.conf' };
+  const inVolume = { ...nginx, sharedVolume: '/certs' };
+  expect(parse([{ ...inVolume, folder: '/certs/nginx' }]).targets).toMatchObject([{ sharedVolume: '/certs' }]);
+  for (const wrong of [inVolume, { ...inVolume, folder: '/other' }])
+    expect(() => parse([wrong])).toThrow('"folder" must be a folder below "sharedVolume"');
+});

@@ -61,8 +61,8 @@ export async function createTarget(configuration: NamedTarget): Promise<Target> 
       });
     }
     case 'nginx': {
-      const { socket, tokenFile, folder } = configuration;
-      const files = folder === undefined ? undefined : openStartFiles(folder);
+      const { socket, tokenFile, folder, sharedVolume } = configuration;
+      const files = folder === undefined ? undefined : openStartFiles(folder, { sharedVolume });
       return createNginxTarget({ name, address, files }, openAdminApi({ socket, token: () => readToken(tokenFile) }));
     }
   }

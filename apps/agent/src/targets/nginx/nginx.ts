@@ -182,10 +182,11 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
       return new Map([...kept].map(([id, { leafHash }]) => [id, leafHash]));
     },
     async problems(signal) {
-      return api.list(signal).then(
+      const unreachable = await api.list(signal).then(
         () => [],
         (error: Error) => [error.message],
       );
+      return [...((await files?.problems()) ?? []), ...unreachable];
     },
     async watch(watcher, signal) {
       let before = epochs;

@@ -1,10 +1,12 @@
-import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
 import { AgentError } from '../../errors.ts';
 import { createWanted, type TestWanted } from '../target.builders.ts';
 import type { Change } from '../target.ts';
+import type { AdminApi } from './admin-api.ts';
+import { createNginxTarget } from './nginx.ts';
 import { openStartFiles } from './start-files.ts';
 
 const refusal = new AgentError('CERTBUS_AGENT_PAIR_REFUSED', 'It has ended.');
@@ -48,4 +50,26 @@ test('what nginx holds and cannot be opened any more is named, writes the folder
   expect(versions[1]).toBe(versions[0]);
   expect(readdirSync(join(folder, 'current')).filter((name) => name.endsWith('.pem'))).toEqual(['c.test.pem']);
   expect(readFileSync(join(folder, 'current', 'certbus.list'), 'utf8')).toMatch(/^c\.test\.pem c \S+ c\.test\n$/);
+});
+
+test('the files of an nginx in a pod are in its volume where that is named, and a check says so where it is not', async () => {
+  const { path, remove } = temporaryFolder();
+  onTestFinished(remove);
+  const volume = join(path, 'volume');
+  mkdirSync(volume);
+  chmodSync(volume, 0o777);
+  const folder = join(volume, 'certs');
+  const a = await createWanted('a', ['a.test']);
+  const kept = new Map([['a', a]]);
+  const api = { list: async () => new Map(), close() {} } as unknown as AdminApi;
+  const problemsOf = (files: ReturnType<typeof openStartFiles>) =>
+    createNginxTarget({ name: 'nginx', address: undefined, files }, api).problems(new AbortController().signal);
+  const refused = openStartFiles(folder);
+  await expect(refused.follow(kept, changeOf([a], [a]))).rejects.toThrow('"sharedVolume" names a volume');
+  expect(await problemsOf(refused)).toEqual([expect.stringContaining('can be written by others (mode 0777)')]);
+  expect(readdirSync(volume)).toEqual([]);
+  const files = openStartFiles(folder, { sharedVolume: volume });
+  expect(await problemsOf(files)).toEqual([]);
+  expect(await files.follow(kept, changeOf([a], [a]))).toEqual(new Map());
+  expect(readdirSync(join(folder, 'current'))).toContain('a.test.pem');
 });

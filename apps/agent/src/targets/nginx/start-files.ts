@@ -1,9 +1,10 @@
 /** Files from which nginx with Lua fills its memory at its start, so that it starts with certificates while the agent is down. */
 import { AgentError } from '../../errors.ts';
 import type { Access } from '../files/access.ts';
-import type { NextContents } from '../files/certificate-folder.ts';
+import type { FolderOptions, NextContents } from '../files/certificate-folder.ts';
 import { changeFiles, formOf } from '../files/change-files.ts';
 import type { FileForm } from '../files/layouts.ts';
+import { folderProblems } from '../files/problems.ts';
 import { openVersionedFolder } from '../files/versioned-folder.ts';
 import type { Change, Wanted } from '../target.ts';
 import type { Kept } from './admin-api.ts';
@@ -14,6 +15,8 @@ export interface StartFiles {
   areSame(kept: ReadonlyMap<string, Kept>): Promise<boolean>;
   /** Makes them what nginx holds. Resolves with the certificates for which that cannot be, and why; what was there of them stays. */
   follow(kept: ReadonlyMap<string, Kept>, change: Change): Promise<ReadonlyMap<string, Error>>;
+  /** What keeps them from being written, as {@link folderProblems}. */
+  problems(): Promise<readonly string[]>;
 }
 
 /** What `certbus.lua` reads: file, id, fingerprint and names of a certificate on each line. */
@@ -36,11 +39,12 @@ const problemOf = (wanted: Wanted, { leafHash }: Kept): Promise<AgentError | und
   );
 
 /** Opens the files in a folder. */
-export function openStartFiles(path: string): StartFiles {
+export function openStartFiles(path: string, { sharedVolume }: Pick<FolderOptions, 'sharedVolume'> = {}): StartFiles {
   const folder = openVersionedFolder(path, {
     access: ACCESS,
     form: formOf({ ...FORM, access: ACCESS }),
     isJudged: false,
+    sharedVolume,
   });
 
   const listOf =
@@ -77,5 +81,6 @@ export function openStartFiles(path: string): StartFiles {
       const next = { ...change, defaultId: undefined, put, remove };
       return new Map([...refused, ...(await changeFiles(folder, next, { ...FORM, shared: listOf(kept) }))]);
     },
+    problems: () => folderProblems(path, { access: ACCESS, sharedVolume }),
   };
 }
