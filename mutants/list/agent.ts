@@ -190,6 +190,13 @@ export const agent: readonly Mutant[] = [
     noticedBy: [{ file: `${TARGETS}/nginx/nginx.int.test.ts`, only: 'loses none of its names' }],
   },
   {
+    fault: 'certificates that fit into a request each, and not together, are not given to nginx',
+    file: `${TARGETS}/nginx/admin-api.ts`,
+    find: 'if (puts.length > 1 && status >= 400 && WRONG[status] === undefined) {',
+    replace: 'if (false) {',
+    noticedBy: [{ file: `${TARGETS}/nginx/full-memory.int.test.ts`, only: 'takes them one after the other' }],
+  },
+  {
     fault: "nginx includes what the agent's user writes outside of a map",
     file: `${TARGETS}/nginx/map.ts`,
     find: `  default "";

@@ -68,6 +68,29 @@ function put(id, value) {
   return zone.get(`c:${id}`).slice(0, FINGERPRINT_LENGTH);
 }
 
+function putOne(id, value) {
+  try {
+    return put(id, value);
+  } catch (error) {
+    if (error.name !== 'SharedMemoryError') throw error;
+    return 'full';
+  }
+}
+
+// Puts certificates: of each a line "ID LENGTH", and its value of so many characters. Answers a line for each: what is kept, or "full".
+function putAll(text) {
+  let lines = '';
+  let at = 0;
+  while (at < text.length) {
+    const end = text.indexOf('\n', at);
+    const head = /^([\w-]+) (\d+)$/.exec(text.slice(at, end));
+    if (end < 0 || !head) return undefined;
+    at = end + 1 + Number(head[2]);
+    lines += `${head[1]} ${putOne(head[1], text.slice(end + 1, at))}\n`;
+  }
+  return lines;
+}
+
 // A line a certificate: id, fingerprint and names, never a key.
 function list() {
   let lines = '';
@@ -86,13 +109,16 @@ function answer(request) {
   if (!token || request.headersIn['Authorization'] !== `Bearer ${token}`) return request.return(401, 'wrong token\n');
   const id = request.uri.slice(request.uri.lastIndexOf('/') + 1);
   const isOne = /\/certificates\/[\w-]+$/.test(request.uri);
-  if (isOne && request.method === 'PUT') return request.return(200, put(id, request.requestText));
   if (isOne && request.method === 'DELETE') {
     drop(id, zone.get(`c:${id}`), []);
     zone.delete(`c:${id}`);
     return request.return(204);
   }
   if (request.uri.endsWith('/certificates') && request.method === 'GET') return request.return(200, list());
+  if (request.uri.endsWith('/certificates') && request.method === 'PUT') {
+    const lines = putAll(request.requestText);
+    return lines === undefined ? request.return(400, 'not certificates\n') : request.return(200, lines);
+  }
   if (request.uri.endsWith('/epoch') && request.method === 'GET') return request.return(200, zone.get('e:') || '');
   if (request.uri.endsWith('/epoch') && request.method === 'PUT') {
     zone.set('e:', request.requestText);

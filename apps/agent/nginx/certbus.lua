@@ -75,6 +75,20 @@ local function put(id, value)
   return string.sub(value, 1, FINGERPRINT_LENGTH)
 end
 
+-- Puts certificates: of each a line "ID LENGTH", and its value of so many bytes. Returns a line for each: what is kept, or "full".
+local function put_all(body)
+  local lines, at = {}, 1
+  while at <= #body do
+    local id, length, from = string.match(body, "^([%w_-]+) (%d+)\n()", at)
+    if not id then return nil end
+    at = from + tonumber(length)
+    local value = string.sub(body, from, at - 1)
+    if not parts(value) then return nil end
+    lines[#lines + 1] = id .. " " .. (put(id, value) or "full") .. "\n"
+  end
+  return table.concat(lines)
+end
+
 -- A line a certificate: id, fingerprint and names, never a key.
 local function list()
   local lines = {}
@@ -111,18 +125,18 @@ local function admin()
     body = ngx.req.get_body_data()
     if not body then return answer(413, "larger than client_body_buffer_size\n") end
   end
-  if id and body then
-    if not parts(body) then return answer(400, "not a certificate\n") end
-    local fingerprint = put(id, body)
-    if fingerprint then return answer(200, fingerprint) end
-    return answer(507, "the zone is full\n")
+  local is_list = string.match(ngx.var.uri, "/certificates$")
+  if is_list and body then
+    local lines = put_all(body)
+    if lines then return answer(200, lines) end
+    return answer(400, "not certificates\n")
   end
   if id and method == "DELETE" then
     drop(id, dictionary:get("c:" .. id), {})
     dictionary:delete("c:" .. id)
     return answer(204)
   end
-  if method == "GET" and string.match(ngx.var.uri, "/certificates$") then return answer(200, list()) end
+  if is_list and method == "GET" then return answer(200, list()) end
   if is_epoch and method == "GET" then return answer(200, dictionary:get("e:") or "") end
   if is_epoch and body then
     if dictionary:safe_set("e:", body) then return answer(204) end

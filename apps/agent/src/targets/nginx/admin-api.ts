@@ -10,12 +10,21 @@ export interface Kept {
   readonly names: readonly string[];
 }
 
+/** A certificate, and its text in nginx's memory. Its names are for messages. */
+export interface Put {
+  readonly certificate: Pick<Leaf, 'certificateId' | 'names'>;
+  readonly value: string;
+}
+
+/** What became of what was put, by id: the fingerprint that is kept then, or why nginx did not take it. */
+export type PutAnswers = ReadonlyMap<string, string | AgentError>;
+
 /** The certificates of one nginx. Every call rejects `CERTBUS_AGENT_TARGET_FAILED`, `CERTBUS_AGENT_TARGET_REFUSED` or
  * `CERTBUS_AGENT_TARGET_TIMED_OUT`. */
 export interface AdminApi {
   list(signal: AbortSignal): Promise<ReadonlyMap<string, Kept>>;
-  /** Puts a certificate in one step, and resolves with the fingerprint that is kept then. Its names are for messages. */
-  put(certificate: Pick<Leaf, 'certificateId' | 'names'>, value: string, signal: AbortSignal): Promise<string>;
+  /** Puts certificates, each in one step. What nginx does not take of one holds up no other. */
+  putAll(puts: readonly Put[], signal: AbortSignal): Promise<PutAnswers>;
   remove(certificateId: string, signal: AbortSignal): Promise<void>;
   /** What was kept by {@link AdminApi.setEpoch}; empty where the memory was emptied since, an older one where it was filled from a file. */
   epoch(signal: AbortSignal): Promise<string>;
@@ -27,16 +36,19 @@ const TIMEOUT_MS = 10_000;
 const MAX_ANSWER = 1_000_000_000;
 /** Requests on their way at one time. */
 export const TOGETHER = 8;
+/** Certificates in one request, whose body is mostly shorter than 64 kB then: a request costs more than what nginx does with a certificate. */
+export const PUT_TOGETHER = 16;
 
 interface Call {
   readonly method: 'GET' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly body?: string;
-  /** The certificate that it is about. */
-  readonly subject?: string;
 }
 
 const WRONG_TOKEN = 'it does not know the token of this agent';
+const WRONG_SCRIPT = 'it runs a script of another version than this agent';
+/** Why it answers so to every agent, by status. */
+const WRONG: Readonly<Record<number, string>> = { 401: WRONG_TOKEN, 404: WRONG_SCRIPT };
 /** What to do, by the error of the system. */
 const ADVICE: Readonly<Record<string, string>> = {
   EACCES: 'This user cannot enter its folder: give that to the group of the agent, with mode 0750.',
@@ -44,12 +56,15 @@ const ADVICE: Readonly<Record<string, string>> = {
     'nginx is not running; start it. One that was killed leaves its socket and does not start again before that is removed.',
   ENOENT: 'nginx is not running, or its configuration lacks the lines of "certbus-agent init".',
   [WRONG_TOKEN]: 'Reload nginx, which reads the file of the token at its start and at each reload.',
+  [WRONG_SCRIPT]: 'Reload nginx, which reads certbus.js or certbus.lua at its start and at each reload.',
 };
 
-/** Which limit a certificate is beyond, by nginx's answer, and what to do; `undefined` where it is another answer. */
+const FULL = 'the zone is full; make "js_shared_dict_zone", or with Lua "lua_shared_dict", larger';
+/** What nginx answers for a certificate instead of its fingerprint. */
+const NO_ROOM = 'full';
+
+/** Which limit a certificate is beyond, by nginx's answer to it alone, and what to do; `undefined` where it is another answer. */
 function limitIn(status: number, text: string): string | undefined {
-  if (status === 507)
-    return `${text.trim().slice(0, 200)}; make "js_shared_dict_zone", or with Lua "lua_shared_dict", larger`;
   if (status !== 413) return undefined;
   // With Lua the script says so.
   const name = text.includes('client_body_buffer_size') ? 'client_body_buffer_size' : 'client_max_body_size';
@@ -120,14 +135,37 @@ export function openAdminApi({ socket, token, timeoutMs = TIMEOUT_MS }: AdminApi
     });
   }
 
+  function checkStatus(status: number, text: string): void {
+    if (status < 300) return;
+    throw unreachable(WRONG[status] ?? `it answered ${status} ${text.trim().slice(0, 200)}`);
+  }
   async function must(call: Call, signal: AbortSignal): Promise<string> {
     const { status, text } = await send(call, signal);
-    if (status < 300) return text;
-    if (status === 401) throw unreachable(WRONG_TOKEN);
-    const { subject } = call;
+    checkStatus(status, text);
+    return text;
+  }
+
+  async function putAll(puts: readonly Put[], signal: AbortSignal): Promise<PutAnswers> {
+    // PEM, ids and names are ASCII.
+    const lines = puts.map(({ certificate, value }) => `${certificate.certificateId} ${value.length}\n${value}`);
+    const { status, text } = await send({ method: 'PUT', path: '/certificates', body: lines.join('') }, signal);
+    if (puts.length > 1 && status >= 400 && WRONG[status] === undefined) {
+      // A body of several can be beyond a limit that each of them is not.
+      const answers: (readonly [string, string | AgentError])[] = [];
+      for (const put of puts) answers.push(...(await putAll([put], signal)));
+      return new Map(answers);
+    }
     const limit = limitIn(status, text);
-    if (limit !== undefined && subject !== undefined) throw refuse(subject, limit);
-    throw unreachable(`it answered ${status} ${text.trim().slice(0, 200)}`);
+    if (limit === undefined) checkStatus(status, text);
+    const found = new Map(text.split('\n').map((line) => line.split(' ') as [string, string | undefined]));
+    const answerFor = ({ certificateId: id, names }: Put['certificate']): string | AgentError => {
+      const why = limit ?? (found.get(id) === NO_ROOM ? FULL : undefined);
+      if (why !== undefined) return refuse(`certificate ${id} (${names.join(', ')})`, why);
+      const leafHash = found.get(id);
+      if (leafHash === undefined) throw unreachable('its answer names not all that was put');
+      return leafHash;
+    };
+    return new Map(puts.map(({ certificate }) => [certificate.certificateId, answerFor(certificate)]));
   }
 
   return {
@@ -140,10 +178,7 @@ export function openAdminApi({ socket, token, timeoutMs = TIMEOUT_MS }: AdminApi
         }),
       );
     },
-    put: ({ certificateId: id, names }, body, signal) => {
-      const subject = `certificate ${id} (${names.join(', ')})`;
-      return must({ method: 'PUT', path: `/certificates/${id}`, body, subject }, signal);
-    },
+    putAll,
     remove: async (id, signal) => void (await must({ method: 'DELETE', path: `/certificates/${id}` }, signal)),
     epoch: (signal) => must({ method: 'GET', path: '/epoch' }, signal),
     setEpoch: async (body, signal) => void (await must({ method: 'PUT', path: '/epoch', body }, signal)),

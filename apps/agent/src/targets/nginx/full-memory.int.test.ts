@@ -72,6 +72,38 @@ describe.each(kinds)('nginx with $kind', ({ part, create, limit }) => {
     for (const text of [log(), site.lines.join('\n')]) expect(text).not.toContain('PRIVATE KEY');
   });
 
+  const several = 'with a memory that is full takes of many at one time those that fit, and names the others';
+  test.skipIf(part.skip)(part.title(several), async () => {
+    const site = await createSite();
+    const { start, port, target } = await create(SMALL)(site);
+    await start();
+    const all: TestCertificate[] = [];
+    for (let n = 0; n < MANY; n += 1) all.push(await site.bus.issue([`${n}.test`]));
+    const agent = await site.start([target]);
+    await agent.started;
+    const refused = all.filter((each) => problemOf(agent, each));
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.length).toBeLessThan(MANY);
+    for (const each of refused) expect(problemOf(agent, each)?.message).toContain('the zone is full');
+    const serials = all.map((each) => (refused.includes(each) ? undefined : each.serialNumber));
+    expect(await Promise.all(all.map((_, n) => shown(port, `${n}.test`)))).toEqual(serials);
+  });
+
+  const alone = 'with room for one request of one certificate, and not of many, takes them one after the other';
+  test.skipIf(part.skip)(part.title(alone), async () => {
+    const site = await createSite();
+    const { start, file, port, target } = await create(LARGE)(site);
+    replaceIn(file, `${limit} 256k`, `${limit} 8k`);
+    await start();
+    const all: TestCertificate[] = [];
+    for (let n = 0; n < MANY; n += 1) all.push(await site.bus.issue([`${n}.test`]));
+    const agent = await site.start([target]);
+    await agent.started;
+    expect(agent.health().targets[0]?.certificates).toMatchObject({ inPlace: MANY, failing: 0 });
+    const serials = all.map(({ serialNumber }) => serialNumber);
+    expect(await Promise.all(all.map((_, n) => shown(port, `${n}.test`)))).toEqual(serials);
+  });
+
   const large = 'names the limit that a certificate is too large for, and shows it as soon as that is larger';
   test.skipIf(part.skip)(part.title(large), async () => {
     const site = await createSite();

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { requirePart } from 'certbus-services';
@@ -147,8 +148,11 @@ describe.skipIf(part.skip)(part.title('the target nginx with njs'), () => {
     const api = openAdminApi({ socket: target.socket, token });
     onTestFinished(() => api.close());
     const { signal } = new AbortController();
-    const put = (certificateId: string, names: readonly string[], length: number) =>
-      api.put({ certificateId, names }, `${'f'.repeat(43)}\n${names.join(' ')}\n${'x'.repeat(length)}\n`, signal);
+    const put = async (certificateId: string, names: readonly string[], length: number) => {
+      const value = `${'f'.repeat(43)}\n${names.join(' ')}\n${'x'.repeat(length)}\n`;
+      const answer = (await api.putAll([{ certificate: { certificateId, names }, value }], signal)).get(certificateId);
+      if (answer instanceof AgentError) throw answer;
+    };
     await put('one', ['a.test', 'b.test'], 1_000);
     let full: unknown;
     for (let n = 0; n < 20 && full === undefined; n += 1)
@@ -237,4 +241,21 @@ test.each([
   const { signal } = new AbortController();
   await expect(api.list(signal)).rejects.toMatchObject({ code: 'CERTBUS_AGENT_TARGET_TIMED_OUT' });
   api.close();
+});
+
+test('an nginx that has not read the script of this version yet is to be reloaded', async () => {
+  const { folder } = await createSite();
+  const socket = join(folder, 'other.sock');
+  const server = createHttpServer((request, response) => {
+    request.resume().on('end', () => response.writeHead(404).end('unknown\n'));
+  }).listen(socket);
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const api = openAdminApi({ socket, token: () => 'token' });
+  onTestFinished(() => api.close());
+  const puts = ['one', 'two'].map((id) => ({ certificate: { certificateId: id, names: [] }, value: 'value' }));
+  await expect(api.putAll(puts, new AbortController().signal)).rejects.toMatchObject({
+    code: 'CERTBUS_AGENT_TARGET_FAILED',
+    message: expect.stringContaining('another version than this agent. Reload nginx'),
+  });
 });

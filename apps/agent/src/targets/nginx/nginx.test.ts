@@ -3,19 +3,20 @@ import { AgentError } from '../../errors.ts';
 import { type Ranking, wildcardOf } from '../ranking.ts';
 import { bring, createWanted } from '../target.builders.ts';
 import type { Wanted } from '../target.ts';
-import type { AdminApi, Kept } from './admin-api.ts';
+import { type AdminApi, type Kept, PUT_TOGETHER } from './admin-api.ts';
 import { createNginxTarget } from './nginx.ts';
 
 test('where one request fails the change ends, once no other is on its way', async () => {
   const failure = new AgentError('CERTBUS_AGENT_TARGET_FAILED', 'nginx cannot be reached');
-  const late = Promise.withResolvers<string>();
+  const late = Promise.withResolvers<void>();
   const isAsked = Promise.withResolvers<void>();
   const api: AdminApi = {
     list: async () => new Map(),
-    put({ certificateId }) {
-      if (certificateId === 'fails') return Promise.reject(failure);
+    async putAll(puts) {
+      if (puts.some(({ certificate }) => certificate.certificateId === 'fails')) throw failure;
       isAsked.resolve();
-      return late.promise;
+      await late.promise;
+      return new Map();
     },
     remove: async () => {},
     epoch: async () => '',
@@ -23,7 +24,8 @@ test('where one request fails the change ends, once no other is on its way', asy
     close: () => {},
   };
   const target = createNginxTarget({ name: 'nginx', address: undefined, files: undefined }, api);
-  const wanted = await Promise.all(['late', 'fails'].map((id) => createWanted(id, [`${id}.test`])));
+  const others = Array.from({ length: PUT_TOGETHER }, (_, n) => `late-${n}`);
+  const wanted = await Promise.all([...others, 'fails'].map((id) => createWanted(id, [`${id}.test`])));
   const order: string[] = [];
   const brought = bring(target, wanted).catch((error: unknown) => {
     order.push('ended');
@@ -32,7 +34,7 @@ test('where one request fails the change ends, once no other is on its way', asy
   await isAsked.promise;
   await new Promise((resolve) => setImmediate(resolve));
   order.push('answered');
-  late.resolve('f'.repeat(43));
+  late.resolve();
   expect(await brought).toBe(failure);
   expect(order).toEqual(['answered', 'ended']);
 });
@@ -50,14 +52,19 @@ function createMemory({
   let isRestarted = restartsBefore === undefined;
   return {
     list: async () => new Map(memory),
-    async put({ certificateId }, value) {
-      if (certificateId === restartsBefore && !isRestarted) {
-        [isRestarted, kept] = [true, ''];
-        memory.clear();
+    async putAll(puts) {
+      const answers = new Map<string, string>();
+      for (const { certificate, value } of puts) {
+        const { certificateId } = certificate;
+        if (certificateId === restartsBefore && !isRestarted) {
+          [isRestarted, kept] = [true, ''];
+          memory.clear();
+        }
+        const [leafHash = '', names = ''] = value.split('\n');
+        memory.set(certificateId, { leafHash, names: names.split(' ').filter(Boolean) });
+        answers.set(certificateId, leafHash);
       }
-      const [leafHash = '', names = ''] = value.split('\n');
-      memory.set(certificateId, { leafHash, names: names.split(' ').filter(Boolean) });
-      return leafHash;
+      return answers;
     },
     remove: async (id) => void memory.delete(id),
     epoch: async () => kept,

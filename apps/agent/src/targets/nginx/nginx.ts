@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { AgentError } from '../../errors.ts';
 import { chainPem, keyPem } from '../../pairs/encodings.ts';
 import type { Pair } from '../../pairs/pair.ts';
-import { leadersOf, wildcardOf } from '../ranking.ts';
+import { leadersOf, namesByLeader, wildcardOf } from '../ranking.ts';
 import { servedLeaves } from '../served.ts';
 import type { Applied, Change, Held, Target, Wanted } from '../target.ts';
 import { together } from '../together.ts';
 import { watchBalancer } from '../watch.ts';
-import { type AdminApi, type Kept, TOGETHER } from './admin-api.ts';
+import { type AdminApi, type Kept, PUT_TOGETHER, type Put, TOGETHER } from './admin-api.ts';
 import type { StartFiles } from './start-files.ts';
 
 /** An nginx of this machine. */
@@ -31,6 +31,11 @@ const formatValue = (pair: Pair, names: readonly string[]): string =>
 /** Whether an error is about one certificate. */
 const isOfOne = ({ code }: AgentError): boolean =>
   code === 'CERTBUS_AGENT_PAIR_REFUSED' || code === 'CERTBUS_AGENT_TARGET_REFUSED';
+
+/** Certificates in groups, each for one request. */
+function* partsOf(certificates: readonly Wanted[]): Iterable<readonly Wanted[]> {
+  for (let at = 0; at < certificates.length; at += PUT_TOGETHER) yield certificates.slice(at, at + PUT_TOGETHER);
+}
 
 /** Opens the target. */
 export function createNginxTarget({ name, address, files }: NginxSettings, api: AdminApi): Target {
@@ -61,27 +66,34 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
     return leaders;
   }
 
-  async function write(wanted: Wanted, names: readonly string[], signal: AbortSignal): Promise<void> {
-    const { certificateId: id } = wanted;
-    const pair = await wanted.open();
-    const leafHash = await api.put(wanted, formatValue(pair, names), signal);
-    kept.set(id, { leafHash, names });
-    for (const each of names) leads.set(each, id);
-  }
-
-  /** Does something for each certificate, several at one time; what concerns one holds up no other. */
-  async function forEach(
+  /** Gives nginx certificates with names, several at one time; what concerns one holds up no other. */
+  async function writeAll(
     certificates: readonly Wanted[],
-    refused: Map<string, Error>,
-    work: (wanted: Wanted) => Promise<void>,
+    namesOf: (wanted: Wanted) => readonly string[],
+    { refused, signal }: { readonly refused: Map<string, Error>; readonly signal: AbortSignal },
   ): Promise<void> {
-    await together(certificates, TOGETHER, async (wanted) => {
-      try {
-        await work(wanted);
-      } catch (error) {
-        // What ends the connection concerns all of them.
-        if (!(error instanceof AgentError) || !isOfOne(error)) throw error;
-        refused.set(wanted.certificateId, error);
+    await together(partsOf(certificates), TOGETHER, async (part) => {
+      const puts: (Put & { readonly names: readonly string[] })[] = [];
+      for (const wanted of part) {
+        try {
+          const pair = await wanted.open();
+          const names = namesOf(wanted);
+          puts.push({ certificate: wanted, value: formatValue(pair, names), names });
+        } catch (error) {
+          // What is not about this certificate concerns all of them.
+          if (!(error instanceof AgentError) || !isOfOne(error)) throw error;
+          refused.set(wanted.certificateId, error);
+        }
+      }
+      if (puts.length === 0) return;
+      const answers = await api.putAll(puts, signal);
+      for (const { certificate, names } of puts) {
+        const { certificateId: id } = certificate;
+        const answer = answers.get(id);
+        if (typeof answer === 'string') {
+          kept.set(id, { leafHash: answer, names });
+          for (const each of names) leads.set(each, id);
+        } else if (answer) refused.set(id, answer);
       }
     });
   }
@@ -110,13 +122,15 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
     const noDefault = leads.get(NO_NAME);
     if (noDefault !== undefined && !leaders.has(NO_NAME) && !change.remove.includes(noDefault)) gaining.add(noDefault);
     const due = [...gaining].flatMap((id) => change.wanted.get(id) ?? []);
-    await forEach(due, refused, async (wanted) => {
-      const { certificateId: id } = wanted;
+    const ledBy = namesByLeader(leaders);
+    const namesOf = ({ certificateId: id }: Wanted) => {
       const led = (kept.get(id)?.names ?? []).filter((each) => leaderOf(each) === id);
-      const gained = [...leaders].flatMap(([each, leader]) => (leader === id ? [each] : []));
-      await write(wanted, [...new Set([...led, ...gained])], signal);
-      if (leads.get(NO_NAME) === id && !leaders.has(NO_NAME)) leads.delete(NO_NAME);
-    });
+      return [...new Set([...led, ...(ledBy.get(id) ?? [])])];
+    };
+    await writeAll(due, namesOf, { refused, signal });
+    const left = leads.get(NO_NAME);
+    // One that could not be written again leads on.
+    if (left !== undefined && !leaders.has(NO_NAME) && !kept.get(left)?.names.includes(NO_NAME)) leads.delete(NO_NAME);
   }
 
   /** Marks the memory. Another mark with each change: memory that is filled from a file of nginx's own can be older than the last one. */
@@ -158,7 +172,7 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
         if (error.code !== 'CERTBUS_AGENT_TARGET_FAILED') throw error;
         return undefined;
       });
-      await forEach(change.put, refused, (wanted) => write(wanted, namesOfPut(wanted, change), signal));
+      await writeAll(change.put, (wanted) => namesOfPut(wanted, change), { refused, signal });
       await moveNames(change, refused, signal);
       for (const id of change.remove) {
         await api.remove(id, signal);
