@@ -6,9 +6,10 @@ import { startHttp01 } from './challenges/http-01.ts';
 import { startTlsAlpn01 } from './challenges/tls-alpn-01.ts';
 import type { ResolvedConfiguration } from './configuration/read-configuration.ts';
 import { openPauses } from './pauses.ts';
+import { type Claim, claimOf } from './reconcile/claim.ts';
 import { machineName } from './reconcile/machine.ts';
 import { PASS_TIMEOUT_MS, RECONCILE_EVERY_MS, windowOf } from './reconcile/schedule.ts';
-import { createTurns } from './reconcile/turns.ts';
+import { createTurns, type Turn } from './reconcile/turns.ts';
 import { openUnseen } from './reconcile/unseen.ts';
 import { startWorker, type TargetStatus, type Worker } from './reconcile/worker.ts';
 import { type Alarms, createAlarms } from './reporting/alarms.ts';
@@ -104,6 +105,27 @@ async function startListening(
   }
 }
 
+/** Turns of an agent that claims the folder of the target in each of them. */
+const withClaim =
+  (takeTurn: (signal: AbortSignal) => Promise<Turn>, claim: Claim | undefined) =>
+  async (signal: AbortSignal): Promise<Turn> => {
+    const turn = await takeTurn(signal);
+    if (!claim) return turn;
+    try {
+      const isHeld = claim.take();
+      return {
+        isNext: turn.isNext && isHeld,
+        end() {
+          claim.takeBegun();
+          turn.end();
+        },
+      };
+    } catch (error) {
+      turn.end();
+      throw error;
+    }
+  };
+
 /**
  * Starts an agent. Rejects as {@link openCertificates} and what it listens on; then nothing of it runs any more.
  */
@@ -163,8 +185,11 @@ export async function startAgent(
     waiting.delete(reported.name);
     if (waiting.size === 0) markStarted();
   }
+  const claims: Claim[] = [];
   for (const { settings, target } of targets) {
     const turns = join(stateDirectory, 'turns', target.name);
+    const claim = claimOf(settings, stateDirectory);
+    if (claim) claims.push(claim);
     const worker = startWorker({
       target,
       window: windowOf(settings),
@@ -175,7 +200,7 @@ export async function startAgent(
       intervalMs: reconcileEveryMs,
       timeoutMs: PASS_TIMEOUT_MS,
       onStatus: take,
-      takeTurn: createTurns(turns),
+      takeTurn: withClaim(createTurns(turns), claim),
       unseen: openUnseen(join(turns, 'unseen')),
     });
     workers.push(worker);
@@ -187,6 +212,7 @@ export async function startAgent(
   source.on('rebuilt', () => wake());
   const stop = async () => {
     await Promise.all(workers.map((worker) => worker.stop()));
+    for (const claim of claims) claim.release();
     await source.close();
   };
   isInOrder = () => isCheckInDue(health());

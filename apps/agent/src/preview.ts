@@ -2,8 +2,10 @@
 import type { Candidate, CertificateSummary, MaterialSource } from '@certbus/client/material';
 import { catchUp, openCertificates } from './certificates.ts';
 import type { ResolvedConfiguration } from './configuration/read-configuration.ts';
+import { claimOf } from './reconcile/claim.ts';
 import { allDesired, bestFor, chooseDefault, type Desired, sortUndesired } from './reconcile/desired.ts';
 import { isSelected } from './reconcile/selection.ts';
+import { stateDirectoryFor } from './state-directory.ts';
 import { createLateTarget } from './targets/late-target.ts';
 import type { Ranking } from './targets/ranking.ts';
 import type { Held } from './targets/target.ts';
@@ -77,7 +79,11 @@ function notesOn(
   return [...notes, what];
 }
 
-async function look(settings: Settings, source: MaterialSource, signal: AbortSignal): Promise<TargetPreview> {
+async function look(
+  settings: Settings,
+  { source, stateDirectory }: { readonly source: MaterialSource; readonly stateDirectory: string },
+  signal: AbortSignal,
+): Promise<TargetPreview> {
   const target = createLateTarget(settings);
   try {
     const problems = await target.problems(signal).catch((error: Error) => [error.message]);
@@ -96,7 +102,7 @@ async function look(settings: Settings, source: MaterialSource, signal: AbortSig
     const { remove } = await sortUndesired(undesired, options);
     return {
       name: target.name,
-      problems,
+      problems: [...problems, claimOf(settings, stateDirectory)?.problem() ?? []].flat(),
       put: put.map(({ names }) => names),
       remove,
       inPlace: desired.size - put.length,
@@ -120,7 +126,9 @@ export async function preview(configuration: ResolvedConfiguration, signal: Abor
     for (const summary of source.certificates())
       if (!(await isOpened(source, summary))) unopened.push(summary.certificateId);
     const targets: TargetPreview[] = [];
-    for (const settings of configuration.targets) targets.push(await look(settings, source, signal));
+    const stateDirectory = stateDirectoryFor(configuration);
+    for (const settings of configuration.targets)
+      targets.push(await look(settings, { source, stateDirectory }, signal));
     const { position, live, trouble } = source.health();
     return { position, live, trouble: trouble?.message, unopened, targets };
   } finally {

@@ -25,7 +25,8 @@ import {
 import { EMPTY, inForm, readManifest } from './manifest.ts';
 import { checkPlace } from './own-place.ts';
 
-const CURRENT = 'current';
+/** Leads to the files that are shown. */
+export const CURRENT = 'current';
 /** Leads to the last version that was judged as good. */
 const SETTLED = '.settled';
 const VERSIONS = '.versions';
