@@ -6,6 +6,8 @@ import { claimOf } from './reconcile/claim.ts';
 import { allDesired, bestFor, chooseDefault, type Desired, sortUndesired } from './reconcile/desired.ts';
 import { isSelected } from './reconcile/selection.ts';
 import { stateDirectoryFor } from './state-directory.ts';
+import { resolveAccess } from './targets/files/access.ts';
+import { closedTo } from './targets/files/reach.ts';
 import { createLateTarget } from './targets/late-target.ts';
 import type { Ranking } from './targets/ranking.ts';
 import type { Held } from './targets/target.ts';
@@ -23,7 +25,7 @@ export interface TargetPreview {
   readonly inPlace: number;
   /** Whether all that is in place is in effect as well; false where the target cannot be asked. */
   readonly isInEffect: boolean;
-  /** Sentences about what its settings name and the bus does not have, or not yet. */
+  /** Sentences about what its settings name and the bus does not have, or not yet, and about folders that its group cannot enter. */
   readonly notes: readonly string[];
 }
 
@@ -61,6 +63,19 @@ async function isOpened(
 }
 
 type Settings = ResolvedConfiguration['targets'][number];
+
+/** Why the group of a target's files does not get to them. HAProxy reads its files as root, and is in none. */
+async function reachNotes(settings: Settings): Promise<string[]> {
+  if ((settings.type !== 'files' && settings.type !== 'nginx-files') || settings.group === undefined) return [];
+  const { folder, group } = settings;
+  try {
+    const { gid } = await resolveAccess({ group });
+    return gid === undefined ? [] : [closedTo(folder, { gid, group }) ?? []].flat();
+  } catch {
+    // A group or folder that cannot be asked for is a problem of the target.
+    return [];
+  }
+}
 
 /** Names and ids of a target's settings for which there is nothing: they may be mistyped. */
 function notesOn(
@@ -107,7 +122,7 @@ async function look(
       remove,
       inPlace: desired.size - put.length,
       isInEffect: found.isInEffect && found.defaultId === defaultId,
-      notes: notesOn(settings, { desired, defaultId }),
+      notes: [...notesOn(settings, { desired, defaultId }), ...(await reachNotes(settings))],
     };
   } finally {
     await target.close();

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -14,6 +15,7 @@ import { basename, dirname, join } from 'node:path';
 import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
+import { preview } from '../../preview.ts';
 import { createLateTarget } from '../late-target.ts';
 import { resolveAccess } from './access.ts';
 
@@ -250,3 +252,28 @@ test.each([
   expect((await bring({ sharedVolume: volume })).error).toContain(`elsewhere: ${folder}`);
   expect(readdirSync(folder)).toEqual([]);
 });
+
+test.each(['swap', 'replace'])(
+  'a check names the folder that keeps a group from its files, with %s',
+  async (replaceBy) => {
+    const site = await createSite();
+    await site.bus.issue(['a.test']);
+    chmodSync(site.folder, 0o755);
+    const folder = join(site.folder, 'certs');
+    mkdirSync(folder, { mode: 0o750 });
+    const { gid } = statSync(folder);
+    const notesFor = async (group: string) => {
+      const configuration = site.configuration([{ type: 'files', folder, group, replaceBy }]);
+      return (await preview(configuration, new AbortController().signal)).targets[0]?.notes;
+    };
+    const [own, other] = [String(gid), String(gid + 4_321)];
+    expect(await notesFor(own)).toEqual([]);
+    const note = `Members of the group "${other}" do not get to the files in ${folder}: they cannot enter ${folder} (mode 0750, group ${gid}).`;
+    expect(await notesFor(other)).toEqual([expect.stringContaining(note)]);
+    chmodSync(folder, 0o751);
+    expect(await notesFor(other)).toEqual([]);
+    // A folder above it is on the way as well.
+    chmodSync(site.folder, 0o700);
+    expect(await notesFor(other)).toEqual([expect.stringContaining(`they cannot enter ${site.folder} (mode 0700`)]);
+  },
+);
