@@ -84,6 +84,8 @@ export interface CertificateFolder {
   settle(): Promise<void>;
   /** What was noted as good last: an empty list where nothing was. */
   settled(): Promise<SettledFiles>;
+  /** Resolves once nothing of an earlier change is under way any more. */
+  close(): Promise<void>;
 }
 
 const hashesOf = (files: readonly CertificateFile[]): Record<string, string> =>

@@ -1,9 +1,8 @@
 /** Files that are there whole, with their owner and mode, and on the disk, or not at all. */
 import { randomUUID } from 'node:crypto';
-import { constants, rmSync } from 'node:fs';
-import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, rmdir, symlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { examineState } from '@certbus/replica';
 import { AgentError } from '../../errors.ts';
 import type { Access } from './access.ts';
@@ -146,18 +145,6 @@ export async function pointLink(path: string, target: string): Promise<void> {
 
 /** Gives a file a second name. */
 export const shareFile = (from: string, to: string): Promise<void> => link(from, to);
-
-/** Entries of a folder that are removed before others get their turn. */
-const REMOVED_TOGETHER = 64;
-
-/** Removes a folder with what is in it. At once, in parts: of thousands of small files, most of the time would go into waiting for each. */
-export async function removeFolder(path: string): Promise<void> {
-  for (const [n, name] of (await readdir(path)).entries()) {
-    rmSync(join(path, name), { recursive: true, force: true });
-    if (n % REMOVED_TOGETHER === 0) await setImmediate();
-  }
-  await rmdir(path);
-}
 
 /** Removes what a writer that was killed left in a folder. Only one agent writes there. */
 export async function removeUnfinished(folder: string): Promise<void> {

@@ -192,6 +192,6 @@ export function createFilesTarget(settings: FilesSettings): Target {
         ));
       return failed === undefined ? found : [...found, failed];
     },
-    async close() {},
+    close: () => folder.close(),
   };
 }

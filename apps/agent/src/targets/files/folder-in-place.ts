@@ -10,15 +10,7 @@ import {
   remember,
   writeAll,
 } from './certificate-folder.ts';
-import {
-  flushFolder,
-  letIn,
-  makeFolder,
-  makeOwnFolder,
-  removeFolder,
-  removeUnfinished,
-  unfinishedName,
-} from './durable.ts';
+import { flushFolder, letIn, makeFolder, makeOwnFolder, removeUnfinished, unfinishedName } from './durable.ts';
 import { inForm, MANIFEST, readManifest } from './manifest.ts';
 import { checkPlace } from './own-place.ts';
 
@@ -48,6 +40,9 @@ export function openFolderInPlace(
   /** The files that were settled are the agent's alone here; they keep their own modes. */
   const ownAccess = { ...access, uid: undefined, gid: undefined, folderMode: 0o700 };
 
+  /** The last removal of files that were replaced. */
+  let removal: Promise<void> = Promise.resolve();
+
   async function openBefore(): Promise<void> {
     if (existsSync(before)) return;
     const unfinished = unfinishedName(before);
@@ -68,6 +63,7 @@ export function openFolderInPlace(
     known,
     async write(next) {
       checkPlace(path, sharedVolume);
+      await removal;
       await makeFolder(path, access);
       await letIn(path, access, { isOwn: false });
       const last = await listed();
@@ -103,7 +99,8 @@ export function openFolderInPlace(
       const gone = unfinishedName(before);
       await rename(before, gone);
       await flushFolder(path);
-      await removeFolder(gone);
+      // Nobody waits for it: a disk takes as long for each file as for writing one. What is left of it is removed with the next change.
+      removal = rm(gone, { recursive: true, force: true }).catch(() => {});
     },
     async settled() {
       if (!existsSync(before)) return { manifest: await known(), pathOf: (file) => join(path, file) };
@@ -112,5 +109,6 @@ export function openFolderInPlace(
         pathOf: (file) => [join(before, file), join(path, file)].find((each) => existsSync(each)) ?? join(path, file),
       };
     },
+    close: () => removal,
   };
 }

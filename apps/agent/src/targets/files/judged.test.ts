@@ -10,6 +10,8 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
@@ -122,3 +124,35 @@ test.each(['leads "current" back to an earlier version', 'removes "current"'])(
     expect(await bring(createFilesTarget(files), [a, b])).toMatchObject({ isInEffect: true });
   },
 );
+
+test('nobody waits until a slow disk has removed what was replaced, but the next change and the end', async () => {
+  const { folder, script, settings } = await createPlace();
+  const target = createFilesTarget({ ...settings, replaceBy: 'replace', test: script('good', 'true') });
+  const [first, second, third] = [1, 2, 3].map(() => createWanted('a', ['a.test']));
+  if (!first || !second || !third) throw new Error('there are three');
+  await bring(target, [await first]);
+  const own = fs.rm;
+  const disk = Promise.withResolvers<void>();
+  const steps: string[] = [];
+  fs.rm = async (path, options) => {
+    if (!String(path).includes('.certbus-agent-before')) return own(path, options);
+    await disk.promise;
+    await own(path, options);
+    steps.push('removed');
+  };
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    fs.rm = own;
+    syncBuiltinESMExports();
+  });
+  await bring(target, [await second]);
+  expect(serialOf(folder, 'a.test.pem')).toBe((await second).serialNumber);
+  const next = bring(target, [await third]).then(() => void steps.push('changed'));
+  const end = target.close().then(() => void steps.push('ended'));
+  disk.resolve();
+  await Promise.all([next, end]);
+  expect(steps[0]).toBe('removed');
+  await target.close();
+  expect(readdirSync(folder).filter((name) => name.includes('before'))).toEqual([]);
+  expect(serialOf(folder, 'a.test.pem')).toBe((await third).serialNumber);
+});

@@ -177,5 +177,6 @@ export function openVersionedFolder(
         pathOf: (file) => join(pathOf(version), file),
       };
     },
+    async close() {},
   };
 }

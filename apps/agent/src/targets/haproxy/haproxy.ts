@@ -344,6 +344,6 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
         watcher,
         signal,
       ),
-    async close() {},
+    close: () => folder.close(),
   };
 }
