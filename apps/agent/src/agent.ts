@@ -9,7 +9,7 @@ import { openPauses } from './pauses.ts';
 import { type Claim, claimOf } from './reconcile/claim.ts';
 import { machineName } from './reconcile/machine.ts';
 import { PASS_TIMEOUT_MS, RECONCILE_EVERY_MS, windowOf } from './reconcile/schedule.ts';
-import { createTurns, type Turn } from './reconcile/turns.ts';
+import { createTurns, type Turn, turnsOf } from './reconcile/turns.ts';
 import { openUnseen } from './reconcile/unseen.ts';
 import { startWorker, type TargetStatus, type Worker } from './reconcile/worker.ts';
 import { type Alarms, createAlarms } from './reporting/alarms.ts';
@@ -187,7 +187,7 @@ export async function startAgent(
   }
   const claims: Claim[] = [];
   for (const { settings, target } of targets) {
-    const turns = join(stateDirectory, 'turns', target.name);
+    const turns = turnsOf(stateDirectory, target.name);
     const claim = claimOf(settings, stateDirectory);
     if (claim) claims.push(claim);
     const worker = startWorker({

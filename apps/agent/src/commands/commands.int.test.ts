@@ -121,6 +121,33 @@ test('a machine is set up, checked, fed once, kept up to date, paused, and stopp
   expect(agent.exitCode).toBe(0);
 });
 
+test('a pause waits for the end of a change that had begun', async () => {
+  const site = await createSite();
+  await site.bus.issue(['a.test']);
+  const [file, script, begun, go, ended] = ['agent.json', 'reload', 'begun', 'go', 'ended'].map((name) =>
+    join(site.folder, name),
+  ) as [string, string, string, string, string];
+  const waits = `touch ${begun}; while [ ! -e ${go} ]; do sleep 0.1; done; sleep 1; touch ${ended}`;
+  writeFileSync(script, `#!/bin/sh\n${waits}\n`, { mode: 0o700 });
+  const after = { command: [script], timeoutMs: LONG_MS };
+  const targets = [{ type: 'files', folder: join(site.folder, 'certs'), after, windowMs: 0 }];
+  const content = { bus: 'sqlite:bus.db#test', trust: 'bus.pub', identity: 'loadbalancer.key', targets };
+  writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
+  // A status is there once an agent ran, and before a service was ever paused.
+  writeFileSync(go, '');
+  expect((await run(site, 'once')).status).toBe(0);
+  for (const each of [begun, go, ended]) rmSync(each);
+  const agent = spawn(process.execPath, [program, 'run'], { cwd: site.folder, env: environmentOf(site) });
+  onTestFinished(() => void agent.kill('SIGKILL'));
+  await site.bus.issue(['b.test']);
+  await settled(() => expect(existsSync(begun)).toBe(true));
+  const pausing = run(site, 'pause');
+  await settled(() => expect(existsSync(join(site.folder, 'state', 'paused', 'files'))).toBe(true));
+  writeFileSync(go, '');
+  expect(await pausing).toMatchObject({ status: 0, stdout: 'paused: files\n' });
+  expect(existsSync(ended)).toBe(true);
+});
+
 test('a target that cannot be fed is named, and the status is 10', async () => {
   const site = await createSite();
   await site.bus.issue(['a.test']);

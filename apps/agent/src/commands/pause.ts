@@ -2,9 +2,17 @@
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../command-line/base-command.ts';
 import { namedTargets, pausesFor } from '../command-line/paused-targets.ts';
+import { UnhealthyError } from '../errors.ts';
+import { createTurns, turnsOf } from '../reconcile/turns.ts';
+import { stateDirectoryOfAgent } from '../state-directory.ts';
+
+/** How long changes that had begun may take to end, milliseconds. */
+const END_MS = 30_000;
 
 export default class Pause extends BaseCommand {
   static override summary = 'Leave a target as it is, for maintenance; without a name, all of them.';
+  static override description =
+    'Waits up to 30 seconds for the end of a change that had begun, and ends with status 10 where one goes on.';
   static override examples = ['<%= config.bin %> <%= command.id %> haproxy'];
   static override args = { target: Args.string({ description: 'name of the target' }) };
 
@@ -15,6 +23,18 @@ export default class Pause extends BaseCommand {
     const targets = namedTargets(configuration, args.target);
     for (const name of targets) pauses.pause(name);
     this.log(`paused: ${targets.join(', ')}`);
-    return { targets };
+    const signal = AbortSignal.any([this.signal, AbortSignal.timeout(END_MS)]);
+    const changing: string[] = [];
+    for (const name of targets) {
+      const turn = await createTurns(turnsOf(stateDirectoryOfAgent(configuration), name))(signal).catch(
+        () => undefined,
+      );
+      turn?.end();
+      if (!turn) changing.push(name);
+    }
+    this.signal.throwIfAborted();
+    if (changing.length === 0) return { targets };
+    const what = `A change that had begun before the pause goes on at ${changing.join(', ')}. Run the same command again to wait for its end.`;
+    throw new UnhealthyError(what, { targets, changing });
   }
 }

@@ -24,6 +24,9 @@ function textOf(path: string): string | undefined {
   }
 }
 
+/** Where the turns at a target are kept, in the state directory of its agent. */
+export const turnsOf = (stateDirectory: string, target: string): string => join(stateDirectory, 'turns', target);
+
 /** Makes what takes turns at a target with all processes that name the same folder. Taking one rejects with the signal's reason alone. */
 export function createTurns(folder: string): (signal: AbortSignal) => Promise<Turn> {
   const me = randomUUID();

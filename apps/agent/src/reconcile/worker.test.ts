@@ -180,6 +180,28 @@ test('a paused target stays as it is, and is brought up to date once it is resum
   expect(worker.status.isPaused).toBe(false);
 });
 
+test('a target that is paused while another process has its turn stays as it is', async () => {
+  const given = Promise.withResolvers<{ isNext: boolean; end: () => void }>();
+  let turns = 0;
+  const { worker, changes, pause } = start(taken, {
+    window: { windowMs: 0, spreadMs: 0 },
+    async takeTurn() {
+      turns += 1;
+      return turns === 1 ? given.promise : { isNext: true, end() {} };
+    },
+  });
+  await vi.advanceTimersByTimeAsync(1_000);
+  pause(true);
+  const ended: string[] = [];
+  given.resolve({ isNext: true, end: () => void ended.push('turn') });
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(worker.status).toMatchObject({ isPaused: true, error: undefined });
+  expect([changes, ended]).toEqual([[], ['turn']]);
+  pause(false);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(changes).toHaveLength(1);
+});
+
 test('a target that fails is asked again after pauses that grow, whatever the bus does', async () => {
   const { changes, busyFor } = start(() => Promise.reject(new Error('away')), { window: { windowMs: 0, spreadMs: 0 } });
   await busyFor(16_000);

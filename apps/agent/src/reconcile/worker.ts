@@ -97,12 +97,17 @@ function createSleeper(signal: AbortSignal) {
 }
 
 /** Runs passes, each given up after a time; while one that was given up has not ended, no other begins: two would write over each other. */
-function createRunner({ target, pass, timeoutMs, takeTurn, unseen = openUnseen() }: WorkerOptions, stop: AbortSignal) {
+function createRunner(
+  { target, pass, timeoutMs, takeTurn, isPaused, unseen = openUnseen() }: WorkerOptions,
+  stop: AbortSignal,
+) {
   let hung: Promise<unknown> | undefined;
 
-  async function runInTurn(since: Since | undefined, signal: AbortSignal): Promise<Knowledge> {
+  /** `undefined` where the target was paused while the turn was another process's. */
+  async function runInTurn(since: Since | undefined, signal: AbortSignal): Promise<Knowledge | undefined> {
     const turn = await takeTurn?.(signal);
     try {
+      if (isPaused()) return undefined;
       // What another process changed meanwhile is read.
       const known = turn?.isNext === false && since ? { ...since, ids: undefined } : since;
       return await runPass({ ...pass, target, unseen, signal }, known);
@@ -115,7 +120,7 @@ function createRunner({ target, pass, timeoutMs, takeTurn, unseen = openUnseen()
       'CERTBUS_AGENT_TARGET_TIMED_OUT',
       `Target "${target.name}" was not done after ${timeoutMs / 1000} s.`,
     );
-  return async (since: Since | undefined): Promise<Knowledge> => {
+  return async (since: Since | undefined): Promise<Knowledge | undefined> => {
     if (hung) throw tooLate();
     const late = new AbortController();
     const signal = AbortSignal.any([stop, late.signal]);
@@ -192,7 +197,12 @@ export function startWorker(options: WorkerOptions): Worker {
     isLost = false;
     const at = position();
     try {
-      knowledge = await run(since);
+      const known = await run(since);
+      if (!known) {
+        changed = 'all';
+        return true;
+      }
+      knowledge = known;
       if (!ids) compareAllAt = performance.now() + intervalMs;
       const { standings } = knowledge;
       const error = removalProblem(target.name, knowledge);
