@@ -9,7 +9,7 @@ import { openPauses } from './pauses.ts';
 import { type Claim, claimOf } from './reconcile/claim.ts';
 import { machineName } from './reconcile/machine.ts';
 import { PASS_TIMEOUT_MS, RECONCILE_EVERY_MS, windowOf } from './reconcile/schedule.ts';
-import { createTurns, type Turn, turnsOf } from './reconcile/turns.ts';
+import { type Turn, turnsAt, turnsOf } from './reconcile/turns.ts';
 import { openUnseen } from './reconcile/unseen.ts';
 import { startWorker, type TargetStatus, type Worker } from './reconcile/worker.ts';
 import { type Alarms, createAlarms } from './reporting/alarms.ts';
@@ -187,7 +187,6 @@ export async function startAgent(
   }
   const claims: Claim[] = [];
   for (const { settings, target } of targets) {
-    const turns = turnsOf(stateDirectory, target.name);
     const claim = claimOf(settings, stateDirectory);
     if (claim) claims.push(claim);
     const worker = startWorker({
@@ -200,8 +199,8 @@ export async function startAgent(
       intervalMs: reconcileEveryMs,
       timeoutMs: PASS_TIMEOUT_MS,
       onStatus: take,
-      takeTurn: withClaim(createTurns(turns), claim),
-      unseen: openUnseen(join(turns, 'unseen')),
+      takeTurn: withClaim(turnsAt(stateDirectory, settings, configuration.targets), claim),
+      unseen: openUnseen(join(turnsOf(stateDirectory, target.name), 'unseen')),
     });
     workers.push(worker);
   }

@@ -3,7 +3,7 @@ import { Args } from '@oclif/core';
 import { BaseCommand } from '../command-line/base-command.ts';
 import { namedTargets, pausesFor } from '../command-line/paused-targets.ts';
 import { UnhealthyError } from '../errors.ts';
-import { createTurns, turnsOf } from '../reconcile/turns.ts';
+import { turnsAt } from '../reconcile/turns.ts';
 import { stateDirectoryOfAgent } from '../state-directory.ts';
 
 /** How long changes that had begun may take to end, milliseconds. */
@@ -20,17 +20,17 @@ export default class Pause extends BaseCommand {
     const { args, flags } = await this.parse(Pause);
     const configuration = this.configuration(flags);
     const pauses = pausesFor(configuration);
-    const targets = namedTargets(configuration, args.target);
+    const paused = namedTargets(configuration, args.target);
+    const targets = paused.map(({ name }) => name);
     for (const name of targets) pauses.pause(name);
     this.log(`paused: ${targets.join(', ')}`);
+    const stateDirectory = stateDirectoryOfAgent(configuration);
     const signal = AbortSignal.any([this.signal, AbortSignal.timeout(END_MS)]);
     const changing: string[] = [];
-    for (const name of targets) {
-      const turn = await createTurns(turnsOf(stateDirectoryOfAgent(configuration), name))(signal).catch(
-        () => undefined,
-      );
+    for (const target of paused) {
+      const turn = await turnsAt(stateDirectory, target, configuration.targets)(signal).catch(() => undefined);
       turn?.end();
-      if (!turn) changing.push(name);
+      if (!turn) changing.push(target.name);
     }
     this.signal.throwIfAborted();
     if (changing.length === 0) return { targets };

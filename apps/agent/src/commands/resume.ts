@@ -12,7 +12,7 @@ export default class Resume extends BaseCommand {
     const { args, flags } = await this.parse(Resume);
     const configuration = this.configuration(flags);
     const pauses = pausesFor(configuration);
-    const targets = namedTargets(configuration, args.target);
+    const targets = namedTargets(configuration, args.target).map(({ name }) => name);
     const resumed = targets.filter((name) => pauses.resume(name));
     const others = targets.filter((name) => !resumed.includes(name));
     if (resumed.length > 0) this.log(`resumed: ${resumed.join(', ')}`);

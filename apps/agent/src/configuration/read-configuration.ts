@@ -59,7 +59,7 @@ function parseJson(text: string, file: string): unknown {
 const pathOf = (issue: v.BaseIssue<unknown>): string => (v.getDotPath(issue) ?? '') || 'the whole';
 
 /** A path as the system has it: others can lead to the same place, by a link or `..`. */
-function placeOf(path: string): string {
+export function placeOf(path: string): string {
   try {
     return realpathSync(path);
   } catch {

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lockFile, makeFolders } from '@certbus/store/sqlite-files';
+import { type NamedTarget, placeOf } from '../configuration/read-configuration.ts';
 
 /** The right to change a target, until it is given back. */
 export interface Turn {
@@ -27,8 +28,29 @@ function textOf(path: string): string | undefined {
 /** Where the turns at a target are kept, in the state directory of its agent. */
 export const turnsOf = (stateDirectory: string, target: string): string => join(stateDirectory, 'turns', target);
 
-/** Makes what takes turns at a target with all processes that name the same folder. Taking one rejects with the signal's reason alone. */
-export function createTurns(folder: string): (signal: AbortSignal) => Promise<Turn> {
+/** The first target of the same HAProxy, or the target itself. HAProxy has one open change for all its certificates, so that its targets take turns. */
+function firstOfSame(target: NamedTarget, targets: readonly NamedTarget[]): NamedTarget {
+  if (target.type !== 'haproxy') return target;
+  const place = placeOf(target.socket);
+  return targets.find((each) => each.type === 'haproxy' && placeOf(each.socket) === place) ?? target;
+}
+
+/** Makes what takes turns at one of the targets of an agent, see {@link createTurns}. */
+export function turnsAt(
+  stateDirectory: string,
+  target: NamedTarget,
+  targets: readonly NamedTarget[],
+): (signal: AbortSignal) => Promise<Turn> {
+  const shared = firstOfSame(target, targets);
+  return createTurns(turnsOf(stateDirectory, target.name), turnsOf(stateDirectory, shared.name));
+}
+
+/**
+ * Makes what takes turns at a target with all processes that name the same folder. Taking one rejects with the signal's reason alone.
+ *
+ * @param shared the folder of another target, with which it takes turns as well.
+ */
+export function createTurns(folder: string, shared = folder): (signal: AbortSignal) => Promise<Turn> {
   const me = randomUUID();
   const note = join(folder, 'last');
 
@@ -46,8 +68,8 @@ export function createTurns(folder: string): (signal: AbortSignal) => Promise<Tu
   /** `undefined` while another one has it. */
   function tryTake(): Turn | undefined {
     try {
-      makeFolders(folder, { mode: 0o700 });
-      const held = lockFile(join(folder, 'lock'), { isOwn: true });
+      for (const each of [folder, shared]) makeFolders(each, { mode: 0o700 });
+      const held = lockFile(join(shared, 'lock'), { isOwn: true });
       return held && { isNext: isMine(), end: () => held[Symbol.dispose]() };
     } catch {
       return UNKEPT;

@@ -62,13 +62,15 @@ type CreateHaproxy = (
     readonly level?: string;
     /** A link to its folder, by which its own configuration names it; it is made here. */
     readonly link?: string;
+    /** Another line of its frontend, for a folder of its own. */
+    readonly bind?: string;
   },
 ) => Promise<HaproxyBalancer>;
 
 /** Sets a HAProxy of a version up. */
 export const createHaproxyOf =
   (version: HaproxyVersion): CreateHaproxy =>
-  async (site, { defaultName, level = 'admin', link }) => {
+  async (site, { defaultName, level = 'admin', link, bind = '' }) => {
     const port = await freePort();
     const folder = join(site.folder, 'haproxy');
     const socket = join(site.folder, 'admin.sock');
@@ -88,6 +90,7 @@ defaults
   timeout connect 5s
 frontend tls
   bind 127.0.0.1:${port} ssl crt-list ${own}/crt-list.txt ${strict}
+  ${bind}
   http-request return status 200 content-type text/plain string ok
 `,
     );

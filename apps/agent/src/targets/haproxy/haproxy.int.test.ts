@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { type HaproxyVersion, requirePart } from 'certbus-services';
+import { freePort, type HaproxyVersion, requirePart } from 'certbus-services';
 import { isFull, sized } from 'certbus-services/vitest';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
@@ -42,6 +42,28 @@ describe.skipIf(part.skip).each(versions)(part.title('the target HAProxy %s'), (
     await balancer.start();
     expect(await shown(balancer.port, 'one.test')).toBe(serialNumber);
     await settled(() => expect(agent.status().targets[0]?.error).toBeNull());
+  });
+
+  test('is fed by two targets at one time, each for a list of its own', async () => {
+    const site = await createSite();
+    const count = 12;
+    const names = Array.from({ length: count }, (_, n) => ['a', 'b'].map((list) => `h${n}.${list}.test`)).flat();
+    for (const name of names) await site.bus.issue([name]);
+    const [otherPort, others] = [await freePort(), join(site.folder, 'others')];
+    const bind = `bind 127.0.0.1:${otherPort} ssl crt-list ${others}/crt-list.txt strict-sni`;
+    const { port, target, start } = await createHaproxy(site, { defaultName: undefined, bind });
+    const agent = await site.start([
+      { ...target, name: 'a', certificates: { names: ['*.a.test'] } },
+      { ...target, name: 'b', certificates: { names: ['*.b.test'] }, folder: others },
+    ]);
+    await agent.started;
+    await start();
+    await settled(() => expect(agent.status().targets.map(({ error }) => error)).toEqual([null, null]));
+    const renewed = new Map<string, string>();
+    for (const name of names) renewed.set(name, (await site.bus.issue([name])).serialNumber);
+    for (const [name, serial] of renewed)
+      await settled(async () => expect(await shown(name.includes('.a.') ? port : otherPort, name)).toBe(serial));
+    expect(site.lines.filter((line) => line.startsWith('alarm:'))).toEqual([]);
   });
 
   test('ends a transaction that somebody left open, and serves no name with another certificate', async () => {
