@@ -121,6 +121,29 @@ test('a machine is set up, checked, fed once, kept up to date, paused, and stopp
   expect(agent.exitCode).toBe(0);
 });
 
+test('init names all that the agent cannot read before its identity is there', async () => {
+  const site = await createSite();
+  const [file, folder, identity] = ['agent.json', 'nginx', 'later.key'].map((name) => join(site.folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  const init = (target: string, config: string) => {
+    const flags = ['--trust', 'bus.pub', '--identity', identity, '--target', target, '--folder', folder];
+    const socket = ['--socket', join(site.folder, 'admin.sock'), '--config', config];
+    return run(site, 'init', '--bus', 'sqlite:bus.db#test', ...flags, ...socket);
+  };
+  const like = (files: string) => `chown --reference=${identity} ${files} && chmod --reference=${identity} ${files}\n`;
+  const token = join(folder, 'nginx-token.conf');
+  expect(await init('nginx', file)).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining(`Then give ${file} and ${token} its owner and mode: ${like(`${file} ${token}`)}`),
+  });
+  // A token that is there has its owner already.
+  const other = `${file}.other`;
+  expect((await init('nginx', other)).stdout).toContain(`Then give ${other} its owner and mode: ${like(other)}`);
+});
+
 test('a pause waits for the end of a change that had begun', async () => {
   const site = await createSite();
   await site.bus.issue(['a.test']);

@@ -140,9 +140,11 @@ export default class Init extends BaseCommand {
     // What could not be read back is not written.
     const { targets } = parseConfiguration(text, file);
     const [target] = targets;
+    const made = [file];
     // Before the file of the configuration: where this fails, the command can be run again.
     if (target?.type === 'nginx' && !existsSync(target.tokenFile)) {
       make(target.tokenFile, formatToken(randomBytes(TOKEN_BYTES).toString('base64url')), answers.identity);
+      made.push(target.tokenFile);
       this.log(`made ${target.tokenFile}, for those who can read ${answers.identity}; nginx reads it as root`);
     }
     // It can hold the URL of a check-in.
@@ -159,10 +161,10 @@ export default class Init extends BaseCommand {
     if (problem !== undefined) this.log(problem);
     for (const path of [answers.trust, answers.identity])
       if (!existsSync(path)) this.log(`${path} is not there yet: copy it from the folder that "certbus init" made.`);
-    if (!existsSync(answers.identity))
-      this.log(
-        `Then give ${file} its owner and mode: chown --reference=${answers.identity} ${file} && chmod --reference=${answers.identity} ${file}`,
-      );
+    if (!existsSync(answers.identity)) {
+      const [files, like] = [made.join(' '), `--reference=${answers.identity}`];
+      this.log(`Then give ${made.join(' and ')} its owner and mode: chown ${like} ${files} && chmod ${like} ${files}`);
+    }
     return { file, snippet, http01: http01 ?? null, tlsAlpn01: tlsAlpn01 ?? null };
   }
 
