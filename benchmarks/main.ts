@@ -125,7 +125,7 @@ const BENCHMARKS: readonly { readonly names: readonly string[]; readonly load: (
   },
   { names: ['health.cost'], load: async () => (await import('./health-cost.ts')).healthCost },
   {
-    names: ['restart.first-handshake', 'restart.cold-disk', 'restart.rss', 'lookup.disk'],
+    names: ['restart.first-handshake', 'restart.cold-disk', 'restart.rss', 'lookup.disk', 'lookup.disk.cold'],
     load: async () => (await import('./restart.ts')).restarts,
   },
   { names: ['path.issue'], load: async () => (await import('./path-issue.ts')).pathIssue },

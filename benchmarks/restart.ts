@@ -32,6 +32,11 @@ function forget({ replica }: PreparedClient): void {
   }
 }
 
+/** Has the system keep all of the state in memory, as far as there is room. */
+function remember({ replica }: PreparedClient): void {
+  execFileSync('dd', [`if=${replica}`, 'of=/dev/null', 'bs=1M', 'status=none']);
+}
+
 async function restart({ bus, identity, trust, stateDirectory, roots: ca, name: servername }: PreparedClient) {
   const options = JSON.stringify({ bus, identity, trust, stateDirectory, ca, servername });
   const server = fork(PROGRAM, [options], { execArgv: [] });
@@ -41,12 +46,16 @@ async function restart({ bus, identity, trust, stateDirectory, roots: ca, name: 
   return answer;
 }
 
-/** `lookup.disk`: microseconds of CPU for one random name. */
-async function lookUp({ replica: path, trust }: PreparedClient, certificates: number, slices: number) {
+/** Microseconds of CPU for one random name. `before` is called before each slice. */
+async function lookUp(
+  { replica: path, trust }: PreparedClient,
+  { certificates, slices, before: prepare }: { certificates: number; slices: number; before: () => void },
+) {
   const replica = await openReplica({ path, busId: parseTrust(trust).busId, role: 'client' });
   const samples: number[] = [];
-  // The first slice reads what is kept in memory from then on.
+  // The first slice reads what SQLite keeps from then on.
   for (let slice = 0; slice <= slices; slice += 1) {
+    prepare();
     const names = Array.from({ length: LOOKUPS }, () => fleetName(Math.floor(Math.random() * certificates)));
     const before = process.threadCpuUsage();
     for (const name of names) if (replica.lookup(name).length !== 1) throw new Error(`${name} was not found`);
@@ -59,7 +68,7 @@ async function lookUp({ replica: path, trust }: PreparedClient, certificates: nu
 
 /**
  * `restart.first-handshake`, `.cold-disk`: from the start of Node to the first handshake, with the replica in the page cache and without;
- * `restart.rss`: the memory of the process then. `lookup.disk`: one random name.
+ * `restart.rss`: the memory of the process then. `lookup.disk`, `.cold`: one random name, with the replica in the page cache and without.
  */
 export const restarts: Benchmark = async ({ quick }) => {
   const certificates = quick ? 100_000 : 1_000_000;
@@ -73,6 +82,9 @@ export const restarts: Benchmark = async ({ quick }) => {
     forget(prepared);
     cold?.push(await restart(prepared));
   }
+  const slices = { certificates, slices: times };
+  const cached = await lookUp(prepared, { ...slices, before: () => remember(prepared) });
+  const uncached = await lookUp(prepared, { ...slices, before: () => forget(prepared) });
   const seconds = (samples: typeof warm = []) => samples.map((sample) => sample.seconds);
   return [
     figureOf('restart.first-handshake', 's', seconds(warm)),
@@ -82,6 +94,7 @@ export const restarts: Benchmark = async ({ quick }) => {
       'MB',
       (warm ?? []).map(({ megabytes }) => megabytes),
     ),
-    figureOf('lookup.disk', 'us', await lookUp(prepared, certificates, times)),
+    figureOf('lookup.disk', 'us', cached),
+    figureOf('lookup.disk.cold', 'us', uncached),
   ];
 };
