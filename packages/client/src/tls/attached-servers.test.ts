@@ -5,7 +5,7 @@ import { createSecureServer, connect as openHttp2 } from 'node:http2';
 import { createServer as createHttpsServer, get } from 'node:https';
 import { syncBuiltinESMExports } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import tls, { createServer, connect as dial, type Server, type TLSSocket } from 'node:tls';
+import tls, { type ConnectionOptions, createServer, connect as dial, type Server, type TLSSocket } from 'node:tls';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import type { CertBus } from '../cert-bus.ts';
 import { connect } from '../connect.ts';
@@ -154,3 +154,38 @@ test('an HTTP/2 server serves both versions, and its requests are asked for HTTP
   expect(await ask('/')).toBe('by 2.0');
   session.destroy();
 });
+
+/** The names of what a server shows to a client; `undefined` where it refuses it. */
+function shownBy(port: number, options: ConnectionOptions): Promise<string | undefined> {
+  const socket = dial({ host: '127.0.0.1', port, rejectUnauthorized: false, ...options });
+  return new Promise((resolve) => {
+    socket.on('error', () => resolve(undefined));
+    socket.on('secureConnect', () => {
+      resolve(socket.getPeerX509Certificate()?.subjectAltName);
+      socket.destroy();
+    });
+  });
+}
+
+test.each([
+  ['attached', true],
+  ['with the callback alone', false],
+])(
+  'a server that is %s shows a certificate of its own to clients that name no server, and to those of an unknown name none',
+  async (_, isAttached) => {
+    const { bus, client } = await newClient();
+    const { certificate: cert, privateKey: key } = await bus.issue(['own.test']);
+    const { certificateId } = await bus.issue(['a.test']);
+    const server = createServer(client.tlsOptions({ cert, key }));
+    server.on('tlsClientError', () => {});
+    if (isAttached) client.attach(server);
+    const port = await listen(server);
+    open.push(server);
+    await expect.poll(() => shownBy(port, { servername: 'a.test' })).toBe('DNS:a.test');
+    expect(await shownBy(port, {})).toBe('DNS:own.test');
+    expect(await shownBy(port, { servername: 'unknown.test' })).toBeUndefined();
+    expect(await shownBy(port, { servername: 'no name' })).toBeUndefined();
+    await bus.remove(certificateId);
+    await expect.poll(() => shownBy(port, { servername: 'a.test' })).toBeUndefined();
+  },
+);

@@ -44,3 +44,9 @@ export const settingsOf = (server: Server): SecureContextOptions => pick(server,
 
 /** Key and certificate of a server. */
 export const identityOf = (server: Server): SecureContextOptions => pick(server, IDENTITY);
+
+/** Whether a server shows a certificate where a context without one is chosen: its own, or what it was given as its default. */
+export function showsByItself(server: Server): boolean {
+  const { cert, pfx } = server as unknown as Readonly<Record<string, unknown>>;
+  return cert !== undefined || pfx !== undefined;
+}

@@ -6,6 +6,7 @@ import type { ClientAbility } from './client-ability.ts';
 import { type CertificateContext, handOut } from './contexts.ts';
 import { helloOf } from './hello-peek.ts';
 import type { NameMap } from './name-map.ts';
+import { showsByItself } from './server-settings.ts';
 
 /** What Node's TLS server calls with a server name. */
 export type SniCallback = (
@@ -17,8 +18,8 @@ export type SniCallback = (
 const MAX_SHOWN = 255;
 
 /**
- * Makes the callback. A name that no certificate covers gets an empty context, which Node answers with `handshake_failure`; with
- * a default certificate an error, which Node answers with a reset, since an empty context would show the default's.
+ * Makes the callback. A name that no certificate covers gets an empty context, which Node answers with `handshake_failure`; where the server has
+ * a default certificate, or one of its own, an error, which Node answers with a reset, since an empty context would show that one.
  */
 export function createSniCallback({
   namesOf,
@@ -50,9 +51,9 @@ export function createSniCallback({
     return server && server.listenerCount('OCSPRequest') === 0 ? made.context : handOut(made);
   }
 
-  function refuse(typed: string, callback: Parameters<SniCallback>[1]): void {
+  function refuse(server: Server | undefined, typed: string, callback: Parameters<SniCallback>[1]): void {
     const shown = cleanLine(typed.slice(0, MAX_SHOWN));
-    if (hasDefault())
+    if (hasDefault() || (server && showsByItself(server)))
       callback(new ClientError('CERTBUS_CLIENT_NAME_UNKNOWN', `No certificate covers ${JSON.stringify(shown)}.`));
     else callback(null, empty);
     onMissing(shown);
@@ -61,15 +62,15 @@ export function createSniCallback({
   /** For what the map does not have, or has for some clients only. */
   function search(caller: unknown, typed: string, callback: Parameters<SniCallback>[1]): void {
     const serverName = normalizeServerName(typed);
+    const server = serverOf(caller);
     if (!serverName) {
-      refuse(typed, callback);
+      refuse(server, typed, callback);
       return;
     }
-    const server = serverOf(caller);
     let isUnknown = false;
     const answer = (made: CertificateContext | undefined) => {
       if (made) callback(null, contextFor(server, made));
-      else refuse(serverName, callback);
+      else refuse(server, serverName, callback);
       if (made && isUnknown) onKeyTypeUnused(serverName, made);
     };
     const ability = () => {
