@@ -1,4 +1,5 @@
 /** Many servers of one client. */
+import { constants } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { createSecureServer, connect as openHttp2 } from 'node:http2';
@@ -189,3 +190,41 @@ test.each([
     await expect.poll(() => shownBy(port, { servername: 'a.test' })).toBeUndefined();
   },
 );
+
+test('a session of TLS 1.2 that the program keeps itself does not resume for a name that was removed', async () => {
+  const { bus, client } = await newClient();
+  const { certificateId } = await bus.issue(['a.test']);
+  await bus.issue(['b.test']);
+  const kept = new Map<string, Buffer>();
+  const settings = { maxVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET } as const;
+  const server = client.attach(createServer(client.tlsOptions(settings), (socket) => socket.on('error', () => {})));
+  server.on('tlsClientError', () => {});
+  server.on('newSession', (id: Buffer, session: Buffer, done: () => void) => {
+    kept.set(id.toString('hex'), session);
+    done();
+  });
+  server.on('resumeSession', (id: Buffer, done: (error: Error | null, session: Buffer | null) => void) =>
+    done(null, kept.get(id.toString('hex')) ?? null),
+  );
+  const port = await listen(server);
+  open.push(server);
+  await expect.poll(() => client.health().certificates.served).toBe(2);
+
+  /** A session for a name, or how a session is resumed: `ended` where the server ends the connection. */
+  function visit(servername: string, session?: Buffer): Promise<Buffer | 'ended' | 'resumed'> {
+    const socket = dial({ host: '127.0.0.1', port, servername, rejectUnauthorized: false, session });
+    return new Promise((resolve) => {
+      socket.on('error', () => {}).on('close', () => resolve('ended'));
+      socket.on('secureConnect', () => {
+        if (!session) resolve(socket.getSession() as Buffer);
+        else socket.once('data', () => resolve('resumed'));
+      });
+    });
+  }
+  server.on('secureConnection', (socket) => socket.write('hello'));
+  const [a, b] = [(await visit('a.test')) as Buffer, (await visit('b.test')) as Buffer];
+  expect([await visit('a.test', a), await visit('b.test', b)]).toEqual(['resumed', 'resumed']);
+  await bus.remove(certificateId);
+  await expect.poll(() => client.health().certificates.served).toBe(1);
+  expect([await visit('a.test', a), await visit('b.test', b)]).toEqual(['ended', 'resumed']);
+});

@@ -63,7 +63,9 @@ export function createAttachedServers(options: AttachedServersOptions): Attached
       hideDefaultFromNamed(server);
       const shown = showDefaultCertificates(server, { find: defaults.find, onUnfit, now });
       answerTlsAlpn01(server, challenges);
-      putInFront(server, (socket, passOn) => (needsHello() ? peekHello(socket, passOn) : passOn()));
+      // In TLS 1.2 only the ClientHello says for which name a session that the program keeps itself is resumed: no ticket keys end it.
+      const isNeeded = () => needsHello() || server.listenerCount('resumeSession') > 0;
+      putInFront(server, (socket, passOn) => (isNeeded() ? peekHello(socket, passOn) : passOn()));
       guardResumption(server, isCovered);
       const ticketKeys = watchTicketKeys(server, removals);
       attached.add(server);
