@@ -112,19 +112,21 @@ export function openVaultToWrite(path: string): DatabaseSync {
 
 const modeOf = (database: DatabaseSync): unknown => database.prepare('PRAGMA journal_mode').get()?.['journal_mode'];
 
-const sealedKeyIn = (database: DatabaseSync): unknown =>
+/** A vault's own key, as an age file. */
+export const sealedKeyIn = (database: DatabaseSync): unknown =>
   database.prepare('SELECT sealed_key FROM vault').get()?.['sealed_key'];
 
-/** Puts a copy of a vault that has no name any more where it was. */
-function copyBack(gone: DatabaseSync, path: string): void {
+/** Puts a vault that `fill` makes in a file of another name where one has to be, in the journal of the one that is open. */
+function putBack(open: DatabaseSync, path: string, fill: (unfinished: string) => void): void {
   const unfinished = `${copiesOf(path)}${randomUUID()}`;
   try {
     closeSync(openSync(unfinished, 'wx', 0o600));
-    gone.prepare('VACUUM INTO ?').run(unfinished);
+    fill(unfinished);
     const copy = openGuarded(unfinished, { timeout: OPENING_WAIT_MS });
     // A Node that must not use such a log may be among those that have it open.
-    if (modeOf(gone) === 'wal') copy.exec('PRAGMA journal_mode = WAL');
+    if (modeOf(open) === 'wal') copy.exec('PRAGMA journal_mode = WAL');
     copy.close();
+    if (existsSync(path)) setAside(path);
     // They belong to what has no name.
     for (const companion of ['-wal', '-shm', '-journal']) rmSync(path + companion, { force: true });
     renameSync(unfinished, path);
@@ -133,16 +135,41 @@ function copyBack(gone: DatabaseSync, path: string): void {
   }
 }
 
+/** A vault that is open, and its own key as it lies in it. */
+export interface OpenVault {
+  readonly database: DatabaseSync;
+  readonly sealedKey: unknown;
+}
+
+/** Opens the vault that is at a path now; `undefined` where it has another key than the one that was open. */
+function openSame(sealedKey: unknown, path: string): DatabaseSync | undefined {
+  const database = openDatabase(path);
+  if (sealedKeyIn(database) === sealedKey) return database;
+  database.close();
+  return undefined;
+}
+
 /**
  * Opens a vault whose file somebody removed: what is written to the one that is open is lost with this process. It is made again of that one, where no
  * other process has done so. `undefined` where another vault is there now. Throws what the disk says.
  */
-export function openVaultAgain(gone: DatabaseSync, path: string): DatabaseSync | undefined {
-  if (!existsSync(path)) copyBack(gone, path);
-  const database = openDatabase(path);
-  if (sealedKeyIn(database) === sealedKeyIn(gone)) return database;
-  database.close();
-  return undefined;
+export function openVaultAgain({ database, sealedKey }: OpenVault, path: string): DatabaseSync | undefined {
+  if (!existsSync(path)) putBack(database, path, (copy) => database.prepare('VACUUM INTO ?').run(copy));
+  return openSame(sealedKey, path);
+}
+
+/**
+ * Puts an empty vault with the same key in the place of a damaged one that is open, and opens it: what it held is opened again from the bus. The damaged
+ * one is set aside. `undefined` where another vault is there now. Throws what the disk says.
+ */
+export function replaceVault({ database: open, sealedKey }: OpenVault, path: string): DatabaseSync | undefined {
+  putBack(open, path, (unfinished) => {
+    const database = openGuarded(unfinished);
+    database.exec(`BEGIN; ${SCHEMA} COMMIT`);
+    database.prepare('INSERT INTO vault (id, sealed_key) VALUES (1, ?)').run(String(sealedKey));
+    database.close();
+  });
+  return openSame(sealedKey, path);
 }
 
 /** This vault's own key, which lies in it as an age file for this server's identity. */
@@ -171,8 +198,9 @@ export async function vaultKey(
 
 /** Makes what writes notes into a vault, all of them in one transaction. Throws what SQLite does; then nothing was written. */
 export function createNoteWriter(database: DatabaseSync): (notes: readonly VaultNote[]) => void {
+  // What is there already was not found, or did not open, when the key was wanted: a bit of it can have flipped.
   const insert = database.prepare(
-    'INSERT INTO keys (certificate_id, leaf_hash, sealed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+    'INSERT INTO keys (certificate_id, leaf_hash, sealed) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET sealed = excluded.sealed',
   );
   const remove = database.prepare(
     'DELETE FROM keys WHERE certificate_id = ? AND leaf_hash NOT IN (SELECT value FROM json_each(?))',
@@ -265,15 +293,19 @@ export function openVaultToRead(path: string): VaultReader {
     return true;
   }
 
+  /** `undefined` as well where another process writes it, without a write-ahead log; or where the disk fails. */
+  function attempt<T>(read: () => T): T | undefined {
+    try {
+      return read();
+    } catch {
+      return undefined;
+    }
+  }
+
   return {
     sealed(certificateId, leafHash) {
-      try {
-        const sealed = find(certificateId, leafHash);
-        return sealed === undefined && lookAgain() ? find(certificateId, leafHash) : sealed;
-      } catch {
-        // Another process writes it, without a write-ahead log; or the disk fails.
-        return undefined;
-      }
+      const sealed = attempt(() => find(certificateId, leafHash));
+      return sealed === undefined && attempt(lookAgain) ? attempt(() => find(certificateId, leafHash)) : sealed;
     },
     recentNames() {
       try {

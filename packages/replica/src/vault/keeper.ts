@@ -5,13 +5,16 @@ import type { MessagePort } from 'node:worker_threads';
 import { createOpener } from '@certbus/events';
 import { type DatabaseSync, describeFileProblem, fileProblemOf } from '@certbus/store/sqlite-files';
 import { createReader } from '../reader.ts';
-import { idOfFile, openToRead } from '../writer/file.ts';
+import { idOfFile, openToRead, setAside } from '../writer/file.ts';
 import { answerOver, type Beginning, type SealedLeaf, type VaultCall } from './calls.ts';
 import {
   createNoteWriter,
   createPageReader,
+  type KeptLeaf,
   openVaultAgain,
   openVaultToWrite,
+  replaceVault,
+  sealedKeyIn,
   type VaultNote,
   vaultKey,
 } from './file.ts';
@@ -57,6 +60,7 @@ function createStore(first: DatabaseSync, path: string, { replica, busId }: Vaul
     write: createNoteWriter(database),
     readPage: createPageReader(database),
   });
+  const sealedKey = sealedKeyIn(first);
   let open = openWith(first);
   /** Whether another vault took the place of this one: what is opened ends with this process then. */
   let isReplaced = false;
@@ -65,15 +69,27 @@ function createStore(first: DatabaseSync, path: string, { replica, busId }: Vaul
   let retryMs = FIRST_RETRY_MS;
   let isClosed = false;
 
-  /** Looks whether the file is still the one that is open. */
-  function look(): void {
-    if (isReplaced || idOfFile(path) === open.file) return;
-    const next = openVaultAgain(open.database, path);
+  /** Goes on with what is at the path now. */
+  function use(next: DatabaseSync | undefined): void {
     isReplaced = next === undefined;
     if (!next) return;
     const before = open.database;
     open = openWith(next);
     before.close();
+  }
+  /** Looks whether the file is still the one that is open. */
+  function look(): void {
+    if (!isReplaced && idOfFile(path) !== open.file) use(openVaultAgain({ ...open, sealedKey }, path));
+  }
+  /** Replaces the file where it is that which is damaged: neither another attempt nor a restart would change it. */
+  function replaceDamaged(error: unknown): void {
+    const there = idOfFile(path) ?? open.file;
+    if (isReplaced || there !== open.file || fileProblemOf(error, path) !== 'damaged') return;
+    try {
+      use(replaceVault({ ...open, sealedKey }, path));
+    } catch {
+      // The disk is full, for example. The next attempt fails in the same way, and comes here again.
+    }
   }
   function flush(): void {
     timer = undefined;
@@ -83,11 +99,20 @@ function createStore(first: DatabaseSync, path: string, { replica, busId }: Vaul
       open.write(waiting);
       waiting.length = 0;
       retryMs = FIRST_RETRY_MS;
-    } catch {
+    } catch (error) {
+      replaceDamaged(error);
       // Another process writes, or the disk is full: that only costs time.
       waiting.splice(0, waiting.length - MAX_WAITING);
       if (!isClosed) timer = setTimeout(flush, retryMs);
       retryMs = Math.min(2 * retryMs, LAST_RETRY_MS);
+    }
+  }
+  function readPage(after: KeptLeaf | undefined): readonly KeptLeaf[] {
+    try {
+      return open.readPage(after, SWEPT_TOGETHER);
+    } catch (error) {
+      replaceDamaged(error);
+      throw error;
     }
   }
   function note(...notes: readonly VaultNote[]): void {
@@ -104,14 +129,14 @@ function createStore(first: DatabaseSync, path: string, { replica, busId }: Vaul
         const { certificate, isComplete, countLost } = createReader(replicated);
         // What it does not have yet may be needed.
         if (!isComplete() || countLost() !== undefined) return;
-        for (let page = open.readPage(undefined, SWEPT_TOGETHER); page.length > 0 && !isClosed; ) {
+        for (let page = readPage(undefined); page.length > 0 && !isClosed; ) {
           for (const { certificateId, leafHash } of page) {
             const leafHashes = neededLeaves(certificate(certificateId));
             if (!leafHashes.includes(leafHash)) note({ kind: 'needed', certificateId, leafHashes });
           }
           // Keys that a handshake waits for come in between.
           await nextTurn();
-          if (!isClosed) page = open.readPage(page.at(-1), SWEPT_TOGETHER);
+          if (!isClosed) page = readPage(page.at(-1));
         }
       } finally {
         replicated.close();
@@ -150,12 +175,20 @@ function createKeeper(setup: VaultSetup): (call: VaultCall) => unknown {
 
   async function begin(): Promise<Beginning> {
     if (path === undefined) return {};
+    let isBegunAgain = false;
     for (let tries = 1; ; tries += 1) {
+      const file = idOfFile(path);
       try {
         return { key: await openStore(path) };
       } catch (error) {
         const problem = fileProblemOf(error, path);
         if (problem === undefined) throw error;
+        if (problem === 'damaged' && !isBegunAgain) {
+          isBegunAgain = true;
+          // The page with its own key does not read: what it keeps opens no more. Another process can have begun it again by now.
+          if (file !== undefined && idOfFile(path) === file) setAside(path);
+          continue;
+        }
         if (problem !== 'busy' || tries === MAX_TRIES) return { problem: `${describeFileProblem(error, path)}.` };
         await sleep(Math.random() * FIRST_RETRY_MS);
       }

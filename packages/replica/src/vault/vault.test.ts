@@ -1,4 +1,15 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createIdentity, type ManagedCertificate, parseIdentityFile } from '@certbus/events';
@@ -180,14 +191,16 @@ test('what a process that was killed left of a copy goes at a start, and one tha
   await vault.close();
 });
 
+const asideOf = (path: string): string[] =>
+  readdirSync(folder.path).filter((name) => name.startsWith(`${basename(path)}.damaged-`));
+
 test('of vaults that were damaged the last one is kept', async () => {
   const path = pathOf('damaged-twice');
   for (const what of ['no database', 'none either']) {
     writeFileSync(path, what);
     await (await open(path)).close();
   }
-  const aside = readdirSync(folder.path).filter((name) => name.startsWith(`${basename(path)}.damaged-`));
-  expect(aside.map((name) => readFileSync(join(folder.path, name), 'utf8'))).toEqual(['none either']);
+  expect(asideOf(path).map((name) => readFileSync(join(folder.path, name), 'utf8'))).toEqual(['none either']);
 });
 
 test('another identity, another bus or a damaged file get nothing out of it, and it is begun again', async () => {
@@ -205,6 +218,96 @@ test('another identity, another bus or a damaged file get nothing out of it, and
   const again = await open(path);
   expect(await again.privateKey('certificate1', leaf)).toBe(privateKey);
   await again.close();
+});
+
+/** Where a table or an index of a vault begins in its file. */
+function rootOf(path: string, name: string): number {
+  using database = new DatabaseSync(path, { readOnly: true });
+  const root = database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').get(name)?.['rootpage'];
+  const size = database.prepare('PRAGMA page_size').get()?.['page_size'];
+  return (Number(root) - 1) * Number(size);
+}
+
+function overwrite(path: string, at: number): void {
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(64, 0xff), 0, 64, at);
+  closeSync(file);
+}
+
+test('a kept key that a bit of flipped in is opened again and kept again', async () => {
+  const path = pathOf('flipped');
+  const vault = await open(path);
+  await vault.privateKey('certificate1', leaf);
+  await vault.close();
+  const [before] = keptIn(path);
+  using database = new DatabaseSync(path);
+  const flipped = Buffer.from(before?.sealed ?? []);
+  flipped.writeUInt8(flipped.readUInt8(20) ^ 1, 20);
+  database.prepare('UPDATE keys SET sealed = ?').run(flipped);
+  const again = await open(path);
+  await expect(again.privateKey('certificate1', unreadable)).rejects.toMatchObject(NOT_OPENED);
+  expect(await again.privateKey('certificate1', leaf)).toBe(privateKey);
+  await expect.poll(() => keptIn(path)[0]?.sealed.equals(flipped)).toBe(false);
+  expect(await again.privateKey('certificate1', unreadable)).toBe(privateKey);
+  await again.close();
+});
+
+test.each(['keys', 'sqlite_autoindex_keys_1'])(
+  'a vault whose page of %s is damaged is begun again with the same key while it is in use, and what is opened from then on is kept for all',
+  async (name) => {
+    const path = pathOf(`page-of-${name}`);
+    const before = await open(path);
+    await before.privateKey('certificate1', leaf);
+    // It takes the write-ahead log into the file.
+    await before.close();
+    overwrite(path, rootOf(path, name));
+    const [one, two] = await Promise.all([open(path), open(path)]);
+    expect([one.problem, two.problem]).toEqual([undefined, undefined]);
+    expect(await one.privateKey('certificate1', leaf)).toBe(privateKey);
+    await expect.poll(() => asideOf(path)).toHaveLength(1);
+    await expect.poll(() => idsIn(path)).toEqual(['certificate1']);
+    expect(await one.privateKey('certificate1', unreadable)).toBe(privateKey);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(await two.privateKey('certificate2', leaf)).toBe(privateKey);
+    await expect.poll(() => idsIn(path)).toEqual(['certificate1', 'certificate2']);
+    // What is removed is removed there.
+    two.update('certificate1', undefined);
+    await expect.poll(() => idsIn(path)).toEqual(['certificate2']);
+    await Promise.all([one.close(), two.close()]);
+    expect(asideOf(path)).toHaveLength(1);
+    const again = await open(path);
+    expect(await again.privateKey('certificate2', unreadable)).toBe(privateKey);
+    await again.close();
+  },
+);
+
+test('a sweep that meets a damaged page has the vault begun again', async () => {
+  const path = pathOf('swept-damaged');
+  const replica = await openReplica({ path: join(folder.path, 'swept-damaged.db'), busId });
+  onTestFinished(() => replica.close());
+  await replica.complete();
+  const vault = await open(path);
+  await vault.privateKey('certificate1', leaf);
+  await vault.close();
+  overwrite(path, rootOf(path, 'sqlite_autoindex_keys_1'));
+  const again = await open(path, { replica: join(folder.path, 'swept-damaged.db') });
+  again.sweep();
+  await expect.poll(() => asideOf(path)).toHaveLength(1);
+  await expect.poll(() => idsIn(path)).toEqual([]);
+  await again.close();
+});
+
+test('a vault whose own key does not read is begun again', async () => {
+  const path = pathOf('no-key');
+  const vault = await open(path);
+  await vault.privateKey('certificate1', leaf);
+  await vault.close();
+  overwrite(path, rootOf(path, 'vault'));
+  const again = await open(path);
+  expect(again.problem).toBeUndefined();
+  await again.privateKey('certificate2', leaf);
+  await again.close();
+  expect(idsIn(path)).toEqual(['certificate2']);
 });
 
 test('a vault with a view without end in the place of its keys is begun again', async () => {
