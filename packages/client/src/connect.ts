@@ -13,7 +13,7 @@ import { createDefaults } from './tls/defaults.ts';
 import { createEnded } from './tls/ended.ts';
 import { type KeyTypeScan, scanKeyTypes } from './tls/key-type-scan.ts';
 import { createNameMap, type NameMap } from './tls/name-map.ts';
-import { createNamesByServer, type NamesByServer, type ServedNames } from './tls/names-by-server.ts';
+import { createNamesByServer, type NamesByServer } from './tls/names-by-server.ts';
 import { serverOf } from './tls/server-sockets.ts';
 import { createSniCallback } from './tls/tls-server.ts';
 
@@ -56,17 +56,20 @@ function createWarmer(signal: AbortSignal): Warmer {
 
 /** Makes what answers server names, and keeps it up to date with the source. */
 function createNames(source: MaterialSource, { nowMs, size, scan, warmer }: NamesOptions): NamesByServer {
-  const served = createNamesByServer((trust) => {
-    const build = ({ cert, key }: Material) => createSecureContext({ ...trust, cert, key });
-    const contexts = createContexts({ source, build, size });
-    const names = createNameMap({
-      source,
-      contexts,
-      size: size * NAMES_PER_CONTEXT,
-      now: nowMs,
-      onKeyTypes: scan.found,
-    });
-    return { names, contexts };
+  const served = createNamesByServer({
+    make(trust) {
+      const build = ({ cert, key }: Material) => createSecureContext({ ...trust, cert, key });
+      const contexts = createContexts({ source, build, size });
+      const names = createNameMap({
+        source,
+        contexts,
+        size: size * NAMES_PER_CONTEXT,
+        now: nowMs,
+        onKeyTypes: scan.found,
+      });
+      return { names, contexts };
+    },
+    onMade: ({ names }, inUse = source.recentNames()) => warmer.add(inUse, names),
   });
   source.on('changed', (change) => {
     for (const { contexts, names } of served.all()) {
@@ -87,12 +90,13 @@ function createNames(source: MaterialSource, { nowMs, size, scan, warmer }: Name
   return served;
 }
 
-/** Server names that are in use, of all servers: each of them gets its share. */
-function recentOf(all: Iterable<ServedNames>): string[] {
-  const lists = [...all].map(({ contexts }) => contexts.recent());
-  const share = Math.ceil(KEPT_NAMES / lists.length);
-  const recent = new Set(lists.flatMap((names) => names.slice(0, share)));
-  return [...recent].slice(0, KEPT_NAMES);
+/** The first names of several lists, one of each in turn. */
+function firstOf(lists: readonly (readonly string[])[]): string[] {
+  const longest = Math.max(...lists.map(({ length }) => length));
+  const first = new Set<string>();
+  for (let place = 0; place < longest && first.size < KEPT_NAMES; place += 1)
+    for (const name of lists.flatMap((names) => names[place] ?? [])) first.add(name);
+  return [...first].slice(0, KEPT_NAMES);
 }
 
 interface NamesOptions {
@@ -123,7 +127,7 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
   challenges.refresh(source.challenges());
   source.on('moved', () => challenges.refresh(source.challenges()));
   warmer.add(source.recentNames(), names);
-  const keepNames = () => source.keepRecentNames(recentOf(served.all()));
+  const keepNames = () => source.keepRecentNames(firstOf(served.recent()));
   const timer = setInterval(keepNames, KEEP_NAMES_EVERY_MS).unref();
   const defaults = createDefaults({ source, defaultName, now });
   const isCovered = (serverName: string) => isCoveredBy(source, serverName);
@@ -164,6 +168,8 @@ function serve(source: MaterialSource, options: ConnectOptions): CertBus {
     sniCallback,
     attach(server) {
       servers.attach(server);
+      // What it needs contexts of its own for is made from now on, and not from its first handshake on.
+      served.of(server);
       return server;
     },
     acmeHttpHandler: (request, response) => answerHttp01(request, response, source.keyAuthorization),

@@ -1,8 +1,9 @@
 /** Servers that ask their clients for certificates. */
 import { once } from 'node:events';
+import { syncBuiltinESMExports } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { createServer, connect as dial, getCACertificates, type Server, setDefaultCACertificates } from 'node:tls';
-import { createIssuer, createKeys, createLeaf, privateKeyPem } from 'certbus-services';
+import tls, { createServer, connect as dial, getCACertificates, type Server, setDefaultCACertificates } from 'node:tls';
+import { createIssuer, createKeys, createLeaf, privateKeyPem, temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
 import type { CertBus } from '../cert-bus.ts';
 import { newBus, newClient } from '../client.builders.ts';
@@ -35,9 +36,10 @@ function visit(
   port: number,
   { cert, key }: { readonly cert?: string; readonly key?: string },
   version: TlsVersion = 'TLSv1.3',
+  servername = 'a.test',
 ): Promise<{ readonly said: string; readonly serialNumber: string | undefined }> {
   const socket = dial({
-    ...{ host: '127.0.0.1', port, servername: 'a.test', rejectUnauthorized: false, maxVersion: version },
+    ...{ host: '127.0.0.1', port, servername, rejectUnauthorized: false, maxVersion: version },
     ...(cert && key ? { cert, key } : {}),
   });
   let said = '';
@@ -109,3 +111,54 @@ test('a renewal and a removal reach a server that asks for certificates, and one
   await bus.remove(certificateId);
   await expect.poll(async () => (await visit(port, own)).serialNumber).toBeUndefined();
 });
+
+/** The chains of contexts that are made with authorities of clients from now on. */
+function watchMaking(ca: string): readonly unknown[] {
+  const made: unknown[] = [];
+  const { createSecureContext } = tls;
+  tls.createSecureContext = (options) => {
+    if (options?.key && options.ca === ca) made.push(options.cert);
+    return createSecureContext(options);
+  };
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    tls.createSecureContext = createSecureContext;
+    syncBuiltinESMExports();
+  });
+  return made;
+}
+
+test.each([
+  ['attached, when it is', { isAttached: true }],
+  ['with the callback alone, at its first handshake', { isAttached: false }],
+])(
+  'what was in use before a restart, or before its authorities changed, is made for a server that is %s',
+  async (_, how) => {
+    const [own, other] = [await createClients('Own'), await createClients('Other')];
+    const folder = temporaryFolder();
+    onTestFinished(() => folder.remove());
+    const bus = await newBus();
+    const names = ['a.test', 'b.test', 'c.test'];
+    for (const name of [...names, 'unused.test']) await bus.issue([name]);
+    const begin = async () => {
+      const client = await newClient(bus, { stateDirectory: folder.path });
+      return { client, ...(await listen(client, own.ca, how)) };
+    };
+    const before = await begin();
+    for (const name of names) expect(await visit(before.port, own, 'TLSv1.3', name)).toMatchObject({ said: 'welcome' });
+    // As a program does that is told to end.
+    before.server.close();
+    await once(before.server, 'close');
+    await before.client.close();
+    const made = watchMaking(own.ca);
+    const { server, port } = await begin();
+    if (!how.isAttached) expect(await visit(port, own)).toMatchObject({ said: 'welcome' });
+    await expect.poll(() => made).toHaveLength(names.length);
+    expect(new Set(made).size).toBe(names.length);
+    const madeForOther = watchMaking(other.ca);
+    server.setSecureContext({ ca: other.ca });
+    expect(await visit(port, other)).toMatchObject({ said: 'welcome' });
+    await expect.poll(() => madeForOther).toHaveLength(names.length);
+    expect(made).toHaveLength(names.length);
+  },
+);

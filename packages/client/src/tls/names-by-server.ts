@@ -19,6 +19,11 @@ export interface NamesByServer {
   readonly common: ServedNames;
   of(server: Server | undefined): ServedNames;
   all(): Iterable<ServedNames>;
+  /**
+   * Server names in use, a list for each that they are answered by, as `Contexts.recent` gives it; also those of servers that were closed since one was
+   * last begun with, since a program closes its servers before its client.
+   */
+  recent(): readonly (readonly string[])[];
 }
 
 const NONE: ClientTrust = {};
@@ -26,10 +31,18 @@ const NONE: ClientTrust = {};
 const isSame = (one: ClientTrust, other: ClientTrust): boolean =>
   one.ca === other.ca && one.crl === other.crl && one.allowPartialTrustChain === other.allowPartialTrustChain;
 
-/** Makes it. @param make what answers the names of servers that judge their clients in one way. */
-export function createNamesByServer(make: (trust: ClientTrust) => ServedNames): NamesByServer {
+export interface NamesByServerOptions {
+  /** Makes what answers the names of servers that judge their clients in one way. */
+  readonly make: (trust: ClientTrust) => ServedNames;
+  /** Called with what was made for a server with authorities of its own, and the names that were in use there where it was given others. */
+  readonly onMade: (served: ServedNames, inUse: readonly string[] | undefined) => void;
+}
+
+/** Makes it. */
+export function createNamesByServer({ make, onMade }: NamesByServerOptions): NamesByServer {
   const common = make(NONE);
   const own = new Map<Server, { readonly trust: ClientTrust; readonly served: ServedNames }>();
+  let ended: (readonly string[])[] = [];
 
   function clear({ names, contexts }: ServedNames): void {
     names.clear();
@@ -38,16 +51,21 @@ export function createNamesByServer(make: (trust: ClientTrust) => ServedNames): 
 
   function begin(server: Server): ServedNames {
     const before = own.get(server);
+    const inUse = before?.served.contexts.recent();
     if (before) clear(before.served);
     else
       server.once('close', () => {
         const last = own.get(server);
         own.delete(server);
-        if (last) clear(last.served);
+        if (!last) return;
+        ended.push(last.served.contexts.recent());
+        clear(last.served);
       });
+    ended = [];
     const trust = clientTrustOf(server);
     const served = make(trust);
     own.set(server, { trust, served });
+    onMade(served, inUse);
     return served;
   }
 
@@ -64,5 +82,10 @@ export function createNamesByServer(make: (trust: ClientTrust) => ServedNames): 
       yield common;
       for (const { served } of own.values()) yield served;
     },
+    recent: () => [
+      common.contexts.recent(),
+      ...[...own.values()].map(({ served }) => served.contexts.recent()),
+      ...ended,
+    ],
   };
 }
