@@ -10,6 +10,8 @@ export interface EdgeTask {
   readonly trust: string;
   readonly stateDirectory: string;
   readonly intervalMs: number;
+  /** Where snapshots are. */
+  readonly archive?: string;
   /** How far its clock is ahead of this machine's, milliseconds. */
   readonly aheadMs: number;
 }
