@@ -229,7 +229,7 @@ export async function setUp(request: SetUp, options: SetUpOptions): Promise<SetU
     newEnvironment({ bus: resolved.bus, trust, managerKey, secretHosts: hosts, configPath }),
     async (manager) => {
       await manager.refresh({ signal });
-      if (!(await manager.configuration())) await manager.configure(request.configuration);
+      if (!(await manager.configuration())) await manager.configure(request.configuration, { signal });
       onStep('the configuration is on the bus');
       return manager.register({ signal }).then(() => undefined, describeProblem);
     },

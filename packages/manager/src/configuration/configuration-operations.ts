@@ -1,6 +1,7 @@
 /** What a manager does with the configuration of its bus. */
 import { type Context, refresh } from '../context.ts';
 import {
+  type ConfigureOptions,
   type ConfigureResult,
   readConfiguration,
   requireConfiguration,
@@ -15,9 +16,9 @@ export interface ConfigurationOperations {
   /**
    * Replaces the configuration, and returns what that changes; `<redacted>` keeps the secret that is stored for the same owner. Rejects
    * `CERTBUS_MANAGER_CONFIG_INVALID`, and `CERTBUS_MANAGER_CONFIG_CHANGED` when the one on the bus is not of `expectPosition` (default:
-   * any) or is replaced at the same moment.
+   * any) or is replaced at the same moment, and with the signal's reason.
    */
-  configure(json: unknown, options?: { readonly expectPosition?: number | undefined }): Promise<ConfigureResult>;
+  configure(json: unknown, options?: ConfigureOptions): Promise<ConfigureResult>;
   /** The stored JSON with its position; `undefined` before the first. */
   configuration(): Promise<StoredConfiguration | undefined>;
 }
@@ -29,9 +30,9 @@ export function configurationOperations(context: Context): ConfigurationOperatio
       const { authorities } = await requireConfiguration(context);
       return Object.entries(authorities).map(([name, { directory }]) => ({ name, directory }));
     },
-    async configure(json, { expectPosition } = {}) {
-      await refresh(context);
-      return writeConfiguration(context, json, expectPosition);
+    async configure(json, options = {}) {
+      await refresh(context, options);
+      return writeConfiguration(context, json, options);
     },
     configuration: () => readConfiguration(context),
   };

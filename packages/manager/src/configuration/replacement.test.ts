@@ -10,10 +10,10 @@ import {
 } from '@certbus/events';
 import { BEGINNING, signRootEvent } from '@certbus/events/history';
 import { openReplica } from '@certbus/replica';
-import { openBus } from '@certbus/store';
+import { type Log, openBus } from '@certbus/store';
 import { createMemoryLog } from '@certbus/store/memory';
 import { expect, test } from 'vitest';
-import { openManager } from '../manager.ts';
+import { type Manager, openManager } from '../manager.ts';
 
 const authorities = { ca: { directory: 'https://ca.test/dir', termsOfServiceAgreed: true } };
 const configuration = { version: 1, authorities, defaultAuthority: 'ca' };
@@ -22,6 +22,29 @@ const withSecret = (token: string) => ({
   dns: [{ zones: ['*'], provider: 'cloudflare', token }],
 });
 
+/** A log that takes every request and answers none, once it is told to. Counts the requests that wait. */
+function createSilenceable(log: Log): { readonly log: Log; silence(): void; waiting(): number } {
+  let isSilent = false;
+  let waiting = 0;
+  const orSilent = async <T>(signal: AbortSignal | undefined, answer: () => Promise<T>): Promise<T> => {
+    if (!isSilent) return answer();
+    waiting += 1;
+    return new Promise<T>((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+  };
+  return {
+    log: {
+      ...log,
+      read: (stream, after, options) => orSilent(options?.signal, () => log.read(stream, after, options)),
+      append: (stream, after, bytes, options) =>
+        orSilent(options?.signal, () => log.append(stream, after, bytes, options)),
+    },
+    silence: () => {
+      isSilent = true;
+    },
+    waiting: () => waiting,
+  };
+}
+
 /** A manager whose bus has a configuration that is sealed to somebody else. */
 async function openWithForeignConfiguration({ text = JSON.stringify(configuration), toAlice = false } = {}) {
   const root = parseRootKey(createRootKey());
@@ -29,7 +52,8 @@ async function openWithForeignConfiguration({ text = JSON.stringify(configuratio
   const { recipient } = await parseIdentityFile(key.identity);
   const stranger = await parseIdentityFile(await createIdentity());
   const trust = { busId: createBusId(), rootKey: root.publicKey };
-  const log = createMemoryLog();
+  const silenceable = createSilenceable(createMemoryLog());
+  const { log } = silenceable;
   const managers = [{ name: 'alice', signingKey: key.signer.publicKey, recipient }];
   const sealed = await seal(text, [{ name: 'x', recipient: toAlice ? recipient : stranger.recipient }]);
   await openBus(log, 'test', { trust, signer: root }).append(
@@ -50,7 +74,7 @@ async function openWithForeignConfiguration({ text = JSON.stringify(configuratio
     await manager.close();
     await replica.close();
   };
-  return { manager, close };
+  return { manager, silenceable, close };
 }
 
 test('a configuration that this manager cannot open is replaced by a whole one', async () => {
@@ -84,5 +108,20 @@ test.each(['not JSON', 'null', '[]', '7', '{"dns":7}'])('one that reads %s is re
   const { manager, close } = await openWithForeignConfiguration({ text, toAlice: true });
   expect(await manager.configure(withSecret('a secret'))).toMatchObject({ position: 2 });
   expect(await manager.configuration()).toEqual({ json: withSecret('a secret'), position: 2 });
+  await close();
+});
+
+test.each([
+  ['configure', (manager: Manager, signal: AbortSignal) => manager.configure(configuration, { signal })],
+  ['remove', (manager: Manager, signal: AbortSignal) => manager.remove('certificate1', { signal })],
+] as const)('%s ends by its signal while a store that was opened is silent', async (_, act) => {
+  const { manager, silenceable, close } = await openWithForeignConfiguration();
+  silenceable.silence();
+  const stop = new AbortController();
+  const acted = act(manager, stop.signal);
+  acted.catch(() => {});
+  await expect.poll(silenceable.waiting).toBe(1);
+  stop.abort(new Error('the user stops it'));
+  await expect(acted).rejects.toThrow('the user stops it');
   await close();
 });

@@ -13,6 +13,14 @@ export interface StoredConfiguration {
   readonly position: number;
 }
 
+/** How a configuration is replaced. */
+export interface ConfigureOptions {
+  /** The position of the one on the bus, where that matters. Default: any. */
+  readonly expectPosition?: number | undefined;
+  /** Ends it, with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** A configuration that was put on the bus. */
 export interface ConfigureResult {
   readonly position: number;
@@ -81,12 +89,12 @@ async function readReplaced(context: Context, next: unknown): Promise<unknown> {
 
 /**
  * Replaces the configuration; `<redacted>` keeps the secret that is stored for the same owner. Rejects `CERTBUS_MANAGER_CONFIG_CHANGED`
- * when the one on the bus is not of `expectPosition` (`undefined`: any), and as {@link mergeRedacted} and {@link parseConfiguration} throw.
+ * when the one on the bus is not of `expectPosition`, with the signal's reason, and as {@link mergeRedacted} and {@link parseConfiguration} throw.
  */
 export async function writeConfiguration(
   context: Context,
   json: unknown,
-  expectPosition: number | undefined,
+  { expectPosition, signal }: ConfigureOptions,
 ): Promise<ConfigureResult> {
   // What is merged in comes from this position; a configuration that arrives meanwhile must not be lost.
   const expected = expectPosition ?? context.view.state.bus.config?.position ?? 0;
@@ -97,7 +105,7 @@ export async function writeConfiguration(
   const text = JSON.stringify(merged);
   const readers = context.view.checkpoint.managers.map(({ name, recipient }) => ({ name, recipient }));
   const sealed = await seal(text, readers);
-  await decide(context, (state) => configure(state, sealed, expected));
+  await decide(context, (state) => configure(state, sealed, expected), { signal });
   const position = context.view.state.bus.config?.position ?? 0;
   return { position, changes: changesBetween(stored ?? {}, JSON.parse(text)) };
 }

@@ -67,7 +67,11 @@ export interface CertificateOperations {
       readonly onOutcome?: (outcome: RevocationOutcome) => void;
     },
   ): Promise<readonly RevocationOutcome[]>;
-  remove(certificateId: string): Promise<{ names: readonly string[] }>;
+  /** Removes a certificate: it is served and renewed no more. Rejects `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`, and with the signal's reason. */
+  remove(
+    certificateId: string,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<{ names: readonly string[] }>;
   /** Brings certificates from elsewhere onto the bus, with their private keys. Rejects as {@link importCertificates}. */
   importCertificates(candidates: readonly ImportCandidate[], options: ImportOptions): Promise<readonly ImportOutcome[]>;
   /** What a manager should act on by `at`; default now. */
@@ -110,7 +114,7 @@ export function certificateOperations(context: Context, dependencies: RunDepende
       findRevocable(context, (await withConfiguration(context, { signal })).config, request),
     revokeReplaced: async (request, options) =>
       revokeReplaced(context, (await withConfiguration(context, options)).config, { ...options, request }),
-    remove: (certificateId) => decide(context, (state) => remove(state, certificateId)),
+    remove: (certificateId, { signal } = {}) => decide(context, (state) => remove(state, certificateId), { signal }),
     importCertificates: async (candidates, options) =>
       importCertificates(context, candidates, await withConfiguration(context, options)),
     due: (at = now()) => [...dueBy(view.state, { at, now: now() })],

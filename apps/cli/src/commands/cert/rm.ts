@@ -18,7 +18,7 @@ export default class CertRm extends SigningCommand {
       await manager.refresh({ signal: this.signal });
       const { certificateId: id, names } = await certificateOf(manager, args.id);
       await this.agree(`Stop serving ${names.join(', ')} on every load balancer?`, flags);
-      await manager.remove(id);
+      await manager.remove(id, { signal: this.signal });
       this.show(`removed ${id} (${names.join(', ')})`);
       return { certificateId: id, names };
     });

@@ -51,7 +51,8 @@ export default class ConfEdit extends SigningCommand {
       }
       for (const line of describeChanges(changes)) this.show(line);
       await this.agree('Put this configuration on the bus?', { yes });
-      const result = await manager.configure(document.json, { expectPosition: document.position ?? stored.position });
+      const expectPosition = document.position ?? stored.position;
+      const result = await manager.configure(document.json, { expectPosition, signal: this.signal });
       isKept = false;
       this.log(`the configuration is on the bus at position ${result.position}`);
       return result;

@@ -33,7 +33,9 @@ export default class ConfUpdate extends SigningCommand {
     const environment = this.environment(flags);
     const expectPosition = flags.expect ?? position;
     const { signal } = this;
-    const result = await withManager(environment, (manager) => manager.configure(json, { expectPosition }), { signal });
+    const result = await withManager(environment, (manager) => manager.configure(json, { expectPosition, signal }), {
+      signal,
+    });
     this.log(`the configuration is on the bus at position ${result.position}`);
     this.#print(result);
     for (const { variable, host, advice } of refusedSecrets(parseConfiguration(json), secretsOf(environment)))

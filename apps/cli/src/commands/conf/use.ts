@@ -186,7 +186,7 @@ export default class ConfUse extends SigningCommand {
     const put = async (change: (json: Configuration) => object) => {
       const stored = await manager.configuration();
       const json = stored?.json as Configuration;
-      await manager.configure({ ...json, ...change(json) }, { expectPosition: stored?.position });
+      await manager.configure({ ...json, ...change(json) }, { expectPosition: stored?.position, signal: this.signal });
     };
     if (!isThere) {
       await this.#agreeToTerms(authority, flags);

@@ -46,12 +46,15 @@ async function readOwn(context: Context): Promise<StoredConfiguration | undefine
 }
 
 /** Seals the configuration to the managers who are left, unless that was done since. Returns it. */
-async function resealConfiguration(context: Context, since: number): Promise<StoredConfiguration | undefined> {
+async function resealConfiguration(
+  context: Context,
+  { since, signal }: { readonly since: number; readonly signal: AbortSignal },
+): Promise<StoredConfiguration | undefined> {
   for (;;) {
     const stored = await readOwn(context);
     if (!stored || stored.position > since) return stored;
     try {
-      await writeConfiguration(context, stored.json, stored.position);
+      await writeConfiguration(context, stored.json, { expectPosition: stored.position, signal });
     } catch (error) {
       // Another manager was faster.
       if (!(error instanceof ManagerError) || error.code !== 'CERTBUS_MANAGER_CONFIG_CHANGED') throw error;
@@ -85,7 +88,7 @@ export async function completeExpulsion(
   await refresh(context, { signal });
   const { expelled } = context.view.checkpoint;
   const since = Math.max(0, ...expelled.map(({ position }) => position));
-  const configuration = await resealConfiguration(context, since);
+  const configuration = await resealConfiguration(context, { since, signal });
   const lostAccounts = await renewAccountKeys(context, { since, signal });
   const { certificates } = await findTraces(context.bus, { expelled, signal });
   return {
