@@ -21,7 +21,14 @@ import type { Display } from './progress/display.ts';
 import { canAsk, confirm } from './prompt.ts';
 import { explainSystemError } from './system-error.ts';
 import { formatTable } from './table.ts';
-import { type CalledCommand, explainUsage, refuseEmptyWords, usageOf, withoutParser } from './usage-error.ts';
+import {
+  type CalledCommand,
+  explainUsage,
+  refuseEmptyWords,
+  refuseValues,
+  usageOf,
+  withoutParser,
+} from './usage-error.ts';
 import { drawsRows, writingOf } from './writing.ts';
 
 /** A message of several lines as one, for logs. */
@@ -96,6 +103,7 @@ export abstract class BaseCommand extends Command {
       process.stderr.write(`${this.#writing.format === 'json' ? jsonLine('error', line) : `Error: ${line}`}\n`);
     };
     watchOutput({ goesOn: this.goesOnUnread, tell });
+    refuseValues(this.#called());
     if (!this.takesEmptyWords) refuseEmptyWords(this.argv);
   }
 
@@ -259,7 +267,7 @@ export abstract class BaseCommand extends Command {
   #called(): CalledCommand {
     const { flags = {}, args = {}, baseFlags } = this.ctor;
     const name = `${this.config.bin} ${toConfiguredId(this.id ?? '', this.config)}`;
-    return { name, flags: { ...baseFlags, ...flags }, args };
+    return { name, flags: { ...baseFlags, ...flags }, args, words: this.argv };
   }
 
   protected override async catch(thrown: Error): Promise<unknown> {
@@ -278,7 +286,8 @@ export abstract class BaseCommand extends Command {
       process.stderr.write(`Error: ${oneLine(message)} Code: ${code}.${advice}\n`);
     } else if (code === 'CERTBUS_CLI_USAGE') {
       const called = this.#called();
-      process.stderr.write(`Error: ${oneLine(message)}\nUsage: ${usageOf(called)}\nHelp:  ${called.name} --help\n`);
+      const lines = `Error: ${oneLine(message)}\nUsage: ${usageOf(called)}\nHelp:  ${called.name} --help`;
+      process.stderr.write(`${breakLines(lines, { window: process.stderr.columns })}\n`);
     } else throw new Errors.CLIError(message, { exit: answer.exitCode, code, suggestions: [...next] });
     return undefined;
   }

@@ -1,7 +1,7 @@
 /** Finds the managed certificate that an argument of a command means. */
 import { type ManagedCertificate, nameSetKey, normalizeNames } from '@certbus/events';
 import type { Manager } from '@certbus/manager';
-import { didYouMean, similarTo } from './did-you-mean.ts';
+import { begunBy, didYouMean } from './did-you-mean.ts';
 import { CliError } from './errors.ts';
 
 /** A name in its one form; one that is malformed is in no certificate. */
@@ -43,5 +43,5 @@ export async function certificateOf(
   if (found && (takesRemoved || !found.removed)) return found;
   const known = [...state.all()].flatMap(({ certificateId, names }) => [certificateId, ...names]);
   const { certificateNotFound } = await import('@certbus/manager');
-  throw certificateNotFound(argument, didYouMean(similarTo(argument, known)));
+  throw certificateNotFound(argument, didYouMean(begunBy(argument, known)));
 }

@@ -297,6 +297,17 @@ describe('without a CA', () => {
       error: { code: 'CERTBUS_CLI_USAGE', next: expect.arrayContaining(['certbus cert renewable']) },
       exitCode: 127,
     });
+    // Help, and status 0, would tell a monitor that all is well.
+    for (const line of [
+      ['cert', '--quiet', 'check'],
+      ['--quiet', 'cert', 'check'],
+    ])
+      expect(await run(site, line)).toMatchObject({
+        status: 2,
+        stdout: '',
+        stderr: expect.stringContaining('Did you mean "certbus cert check --quiet"? Code: CERTBUS_CLI_USAGE.'),
+      });
+    expect(await run(site, ['cert', 'mk', '--dry-run=false', 'a.test'])).toMatchObject({ status: 2, stdout: '' });
     expect((await run(site, ['bus', 'log'])).stdout).toBe(before);
   });
 

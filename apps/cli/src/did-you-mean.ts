@@ -4,6 +4,8 @@ import { CliError } from './errors.ts';
 
 /** Letters that can differ: more, and a suggestion is a guess. */
 const LIKE = 3;
+/** Letters that are enough to look for what begins with them. */
+const CUT_SHORT = 3;
 /** How many are suggested at most. */
 const SUGGESTED = 3;
 
@@ -17,6 +19,13 @@ export function similarTo(typed: string, known: Iterable<string>): string[] {
     .sort((a, b) => a.far - b.far)
     .slice(0, SUGGESTED)
     .map(({ each }) => each);
+}
+
+/** What a word is the beginning of, as an id that was cut short is, and then what looks like it: at most three. */
+export function begunBy(typed: string, known: Iterable<string>): string[] {
+  const all = [...known];
+  const begun = typed.length < CUT_SHORT ? [] : all.filter((each) => each.startsWith(typed));
+  return [...new Set([...begun, ...similarTo(typed, all)])].slice(0, SUGGESTED);
 }
 
 /** The sentence that asks for one of these, with a space before it; empty where there are none. */

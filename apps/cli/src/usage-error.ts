@@ -6,10 +6,14 @@ import { CliError } from './errors.ts';
 export interface CalledCommand {
   /** As it is typed, such as `certbus cert ls`. */
   readonly name: string;
-  readonly flags: Readonly<Record<string, { readonly type: string; readonly hidden?: boolean | undefined }>>;
+  readonly flags: Readonly<
+    Record<string, { readonly type: string; readonly hidden?: boolean | undefined; readonly env?: string | undefined }>
+  >;
   readonly args: Readonly<
     Record<string, { readonly required?: boolean | undefined; readonly multiple?: boolean | undefined }>
   >;
+  /** The words behind the name. */
+  readonly words: readonly string[];
 }
 
 /** What was wrong, and what to do. */
@@ -36,7 +40,7 @@ function similarFlag(typed: string, { flags }: CalledCommand): string | undefine
 }
 
 /** How a command is called: its arguments, and that it has flags. */
-export function usageOf({ name, args }: CalledCommand): string {
+export function usageOf({ name, args }: Pick<CalledCommand, 'name' | 'args'>): string {
   const shown = Object.entries(args).map(([arg, { required, multiple }]) => {
     const word = `${arg.toUpperCase()}${multiple ? '...' : ''}`;
     return required ? word : `[${word}]`;
@@ -62,6 +66,26 @@ export function refuseEmptyWords(words: readonly string[]): void {
     'CERTBUS_CLI_USAGE',
     `${where}. Give a value, or leave it out. A shell variable that is not set makes it empty.`,
   );
+}
+
+/**
+ * Refuses a value for a flag that takes none, such as `--dry-run=false`: oclif would set the flag, and read the value as an argument. Throws
+ * `CERTBUS_CLI_USAGE`.
+ */
+export function refuseValues({ words, flags }: Pick<CalledCommand, 'words' | 'flags'>): void {
+  const end = words.indexOf('--');
+  for (const word of end < 0 ? words : words.slice(0, end)) {
+    const [, name = ''] = /^--([\w-]+)=/.exec(word) ?? [];
+    if (name === 'json' || flags[name]?.type === 'boolean')
+      throw new CliError('CERTBUS_CLI_USAGE', `"--${name}" takes no value. Write it without one, or leave it out.`);
+  }
+}
+
+/** A flag and the value that was refused for it, or the variable of the environment that the value is from. */
+function sourceOf(name: string, value: string, { flags, words }: CalledCommand): string {
+  const env = flags[name]?.env;
+  const isTyped = words.some((word) => word === `--${name}` || word.startsWith(`--${name}=`));
+  return env === undefined || isTyped ? `--${name}=${value}` : `${env}=${value}`;
 }
 
 /** An error that a command's own reading of a flag threw, without the words that the parser puts around its message; any other error unchanged. */
@@ -97,6 +121,11 @@ export function explainUsage(error: Error, command: CalledCommand): UsageError {
     .replace(/^The following errors? occurred:\s*/, '')
     .replace(/^Parsing (--[\w-]+)\s+(\w)/, (_, name: string, letter: string) => `${name}: ${letter.toLowerCase()}`)
     .replaceAll(/(--[\w-]+)=true\b/g, '$1')
+    .replace(/(--[\w-]+)=.*( cannot also be provided)/s, '$1$2')
+    .replace(
+      /^(Expected )--([\w-]+)=(.*?)(?= to be one of)/s,
+      (_, begin: string, name: string, value: string) => `${begin}${sourceOf(name, value, command)}`,
+    )
     .split('\n\n');
   return { message: first.replace(/\s*\n\s*/g, ' ').replace(/([^.?!])$/, '$1.'), next: [help] };
 }

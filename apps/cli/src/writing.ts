@@ -16,7 +16,8 @@ export interface Writing {
 export function writingOf(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Writing {
   const end = argv.indexOf('--');
   const flags = end < 0 ? argv : argv.slice(0, end);
-  const isQuiet = flags.includes('--quiet') || flags.includes('-q');
+  // Short flags can be written as one word, and none of them takes a value.
+  const isQuiet = flags.some((flag) => flag === '--quiet' || /^-[a-z]*q[a-z]*$/.test(flag));
   const at = flags.indexOf('--log-format');
   const given =
     flags.find((flag) => flag.startsWith('--log-format='))?.split('=')[1] ?? (at < 0 ? undefined : flags[at + 1]);

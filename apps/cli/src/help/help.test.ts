@@ -18,7 +18,7 @@ import { candidates, configIn, type Subject } from '../completion/candidates.ts'
 import { SCRIPTS, SHELLS } from '../completion/scripts.ts';
 import { CliError } from '../errors.ts';
 import { explainSystemError } from '../system-error.ts';
-import { explainUsage, usageOf, withoutParser } from '../usage-error.ts';
+import { explainUsage, refuseValues, usageOf, withoutParser } from '../usage-error.ts';
 import { drawsRows, writingOf } from '../writing.ts';
 import { GROUPS, groupOf } from './groups.ts';
 import { Help } from './help.ts';
@@ -89,9 +89,9 @@ test.each(Object.entries(PAGES))('the page %s fits a terminal of 80 columns', (_
 });
 
 describe('a wrong command line', () => {
-  const called = (id: string) => {
+  const called = (id: string, words: readonly string[] = []) => {
     const { flags, args, baseFlags } = commandOf(id);
-    return { name: `certbus ${asTyped(id)}`, flags: { ...baseFlags, ...flags }, args };
+    return { name: `certbus ${asTyped(id)}`, flags: { ...baseFlags, ...flags }, args, words };
   };
   /** What the parser says of words behind a command, in plain words. */
   async function explained(id: string, ...argv: string[]): Promise<string> {
@@ -100,8 +100,9 @@ describe('a wrong command line', () => {
       () => new Error('nothing is wrong'),
       (thrown: Error) => thrown,
     );
-    expect(explainUsage(error, called(id)).next).toEqual([`"${name} --help" shows its flags and examples`]);
-    return explainUsage(error, called(id)).message;
+    const { message, next } = explainUsage(error, called(id, argv));
+    expect(next).toEqual([`"${name} --help" shows its flags and examples`]);
+    return message;
   }
 
   test('an instant that is wrong is told without the words of the parser', () => {
@@ -135,6 +136,7 @@ describe('a wrong command line', () => {
       ['a.test', '--parallel', '0'],
       '--parallel: expected an integer greater than or equal to 1 but received: 0.',
     ],
+    ['bus:log', ['--follow', '--at', '2026-01-01'], '--at cannot also be provided when using --follow.'],
     ['cert:renewable', ['-r', '--renew-all'], '--renew-all cannot also be provided when using --renew-first.'],
     ['cert:mk', ['a.test', '--wild'], '"--wild" is not a flag of "certbus cert mk". Did you mean "--wildcard"?'],
     ['cert:ls', ['--utterly-wrong'], '"--utterly-wrong" is not a flag of "certbus cert ls".'],
@@ -156,6 +158,36 @@ describe('a wrong command line', () => {
     expect(await explained(id, ...argv)).toBe(message);
   });
 
+  test('names the variable that a refused value is from', async () => {
+    vi.stubEnv('CERTBUS_LOG_FORMAT', 'xml');
+    expect(await explained('cert:ls')).toBe('Expected CERTBUS_LOG_FORMAT=xml to be one of: text, json.');
+    expect(await explained('cert:ls', '--log-format', 'yaml')).toBe(
+      'Expected --log-format=yaml to be one of: text, json.',
+    );
+    vi.unstubAllEnvs();
+  });
+
+  test.each([
+    ['cert:mk', ['--dry-run=false', 'a.test'], '--dry-run'],
+    ['cert:rm', ['a.test', '--yes=no'], '--yes'],
+    ['cert:ls', ['--quiet='], '--quiet'],
+    ['cert:ls', ['--json=true'], '--json'],
+  ])('%s %j is refused, and its value is not an argument', (id, argv, flag) => {
+    expect(() => refuseValues(called(id, argv))).toThrow(
+      expect.objectContaining({
+        code: 'CERTBUS_CLI_USAGE',
+        message: `"${flag}" takes no value. Write it without one, or leave it out.`,
+      }),
+    );
+  });
+
+  test.each([
+    ['cert:mk', ['a.test', '--challenge=http-01', '--dry-run']],
+    ['cert:ls', ['--', '--quiet=true']],
+  ])('%s %j is not about values', (id, argv) => {
+    expect(() => refuseValues(called(id, argv))).not.toThrow();
+  });
+
   test('is shown how the command is called', () => {
     expect(usageOf(called('cert:mk'))).toBe('certbus cert mk [DOMAIN...] [FLAGS]');
     expect(usageOf(called('cert:rm'))).toBe('certbus cert rm ID [FLAGS]');
@@ -165,6 +197,8 @@ describe('a wrong command line', () => {
 test.each([
   [[], {}, { isQuiet: false, level: undefined, format: 'text' }],
   [['-q'], {}, { isQuiet: true, level: 'error', format: 'text' }],
+  [['-yq'], {}, { isQuiet: true, level: 'error', format: 'text' }],
+  [['--', '-yq'], {}, { isQuiet: false, level: undefined, format: 'text' }],
   [['--verbose', '--log-format=json'], {}, { isQuiet: false, level: 'debug', format: 'json' }],
   [['--log-format', 'json'], {}, { isQuiet: false, level: undefined, format: 'json' }],
   [['--log-format', 'text'], { CERTBUS_LOG_FORMAT: 'json' }, { isQuiet: false, level: undefined, format: 'text' }],

@@ -10,6 +10,18 @@ export class Help extends StandardHelp {
     return `${this.config.pjson.description}.\n\n${usage}`;
   }
 
+  override async showHelp(argv: string[]): Promise<void> {
+    const typed = process.argv.slice(2);
+    const [topic = ''] = argv;
+    // A topic that is followed by a flag is all that oclif passes, and what comes behind the flag would be passed over.
+    if (argv.length === 1 && typed[0] === topic && typed.length > 1 && this.config.findTopic(topic)) {
+      const { refuseFlagFirst } = await import('../hooks/command-not-found.ts');
+      refuseFlagFirst(typed, this.config);
+      return;
+    }
+    await super.showHelp(argv);
+  }
+
   override async showRootHelp(): Promise<void> {
     this.log(this.formatRoot());
     const ids = new Set(this.config.commands.filter(({ hidden }) => !hidden).map(({ id }) => id));

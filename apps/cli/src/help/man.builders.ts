@@ -55,7 +55,7 @@ function pageOf([id, command]: readonly [string, Command.Class]): string[] {
   const also = aliases.map((alias) => `certbus ${asTyped(alias)}`).join(', ');
   return [
     ...heading(name, summary),
-    ...section('SYNOPSIS', [bold(usageOf({ name, flags, args }))]),
+    ...section('SYNOPSIS', [bold(usageOf({ name, args }))]),
     ...section('DESCRIPTION', [
       text([summary, description].filter(Boolean).join(' ')),
       ...(also ? ['.PP', text(`Also: ${also}.`)] : []),

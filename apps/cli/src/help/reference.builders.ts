@@ -55,7 +55,7 @@ function sectionOf([id, command]: readonly [string, Command.Class]): string[] {
     ...(enableJsonFlag ? [] : ['', 'It has no `--json`.']),
     '',
     '```',
-    usageOf({ name, flags, args }),
+    usageOf({ name, args }),
     '```',
     ...(shown.length > 0 ? ['', '| argument | what it is |', '| --- | --- |'] : []),
     ...Object.entries(args).flatMap(([arg, { description: what, options }]) =>

@@ -1,6 +1,6 @@
 /** Which commands a mistyped one is like. */
 import { expect, test } from 'vitest';
-import { similar, withSurplus } from './command-not-found.ts';
+import { flagsBehind, similar, withSurplus } from './command-not-found.ts';
 
 const COMMANDS = new Map([
   ...['cert mk', 'cert ls', 'cert cat', 'cert rm', 'cert renewable', 'bus log', 'doctor', 'init'].map(
@@ -18,6 +18,10 @@ test.each([
   ['cert lits', ['cert ls', 'cert cat']],
   ['docter', ['doctor']],
   ['cert renewabel', ['cert renewable']],
+  ['cert LS', ['cert ls']],
+  ['DOCTOR', ['doctor']],
+  ['renewable --renew-all', ['cert renewable']],
+  ['log', ['bus log']],
   ['something else', []],
   ['x', []],
 ])('"%s" is like %j', (typed, expected) => {
@@ -32,4 +36,27 @@ test.each([
   ['docter a.test', undefined],
 ])('"%s" is a command with words too many: %j', (typed, expected) => {
   expect(withSurplus(typed, COMMANDS)).toEqual(expected);
+});
+
+test.each([
+  [
+    ['--json', 'cert', 'ls'],
+    ['cert', 'ls', '--json'],
+  ],
+  [
+    ['--config', 'c.json', 'cert', 'mk', 'a.test', '-q'],
+    ['cert', 'mk', '--config', 'c.json', 'a.test', '-q'],
+  ],
+  [
+    ['-q', 'doctor'],
+    ['doctor', '-q'],
+  ],
+  [
+    ['cert', '--expiring', '14d', 'ls', '--json'],
+    ['cert', 'ls', '--expiring', '14d', '--json'],
+  ],
+  [['--json'], undefined],
+  [['cert', '--json', 'nothing'], undefined],
+])('the flags of %j belong behind the command: %j', (words, expected) => {
+  expect(flagsBehind(words, COMMANDS)).toEqual(expected);
 });

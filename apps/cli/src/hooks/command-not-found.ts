@@ -5,7 +5,8 @@ import { type Hook, type Interfaces, toConfiguredId } from '@oclif/core';
 import { distance } from 'fastest-levenshtein';
 import type { Answer } from '../answer.ts';
 import { breakLines } from '../break-line.ts';
-import { didYouMean } from '../did-you-mean.ts';
+import { didYouMean, similarTo } from '../did-you-mean.ts';
+import { shellWord } from '../wizard/answers.ts';
 import { writingOf } from '../writing.ts';
 
 /** The exit status, as shells have it. */
@@ -17,21 +18,28 @@ const SUGGESTED = 3;
 /** Letters that may differ: more, and the suggestion is a guess. */
 const LIKE = 3;
 
+/** The commands whose topic was left out, those about certificates first: `renew` is the last word of `cert renew`. */
+function withoutTopic([first = '']: readonly string[], commands: ReadonlyMap<string, string>): string[] {
+  const found = [...commands].filter(([name]) => name.endsWith(` ${first}`)).map(([, command]) => command);
+  const isOther = (command: string) => Number(!command.startsWith('cert '));
+  return found.sort((a, b) => isOther(a) - isOther(b));
+}
+
 /**
  * The commands that look like what was typed, or have an alias that does, the most similar first; where one differs by a letter, only those that do.
  * `commands`: each by its names.
  */
 export function similar(typed: string, commands: ReadonlyMap<string, string>): string[] {
-  const words = typed.split(' ');
+  const words = typed.toLowerCase().split(' ');
   // An argument may follow the name: as many words are compared as the name has.
   const farness = (name: string) => distance(words.slice(0, name.split(' ').length).join(' '), name);
   const found = [...commands]
     .map(([name, command]) => ({ name, command, far: farness(name) }))
     .filter(({ far, name }) => far <= Math.min(LIKE, name.length / 2))
     .sort((a, b) => a.far - b.far);
-  const isClose = (found[0]?.far ?? 0) === 1;
-  const meant = found.filter(({ far }) => !isClose || far === 1).map(({ command }) => command);
-  return [...new Set(meant)].slice(0, SUGGESTED);
+  const closest = found[0]?.far ?? LIKE;
+  const meant = found.filter(({ far }) => closest > 1 || far === closest).map(({ command }) => command);
+  return [...new Set(meant.length > 0 ? meant : withoutTopic(words, commands))].slice(0, SUGGESTED);
 }
 
 /** Every command, as it is typed, by its own name and by its aliases. */
@@ -116,8 +124,58 @@ export function withSurplus(
   return undefined;
 }
 
+/**
+ * The same words with the flags behind the command, where they were typed before it or between its two words: only behind it oclif takes them.
+ * `undefined` where no command is among the words.
+ */
+export function flagsBehind(
+  words: readonly string[],
+  commands: ReadonlyMap<string, string>,
+): readonly string[] | undefined {
+  const take = (...places: readonly number[]) => [
+    ...places.map((at) => words[at] ?? ''),
+    ...words.filter((_, at) => !places.includes(at)),
+  ];
+  const second = words.findIndex((word) => commands.has(`${words[0]} ${word}`));
+  if (second > 0) return take(0, second);
+  const isPair = (at: number) => commands.has(`${words[at]} ${words[at + 1]}`);
+  const begin = words.findIndex((word, at) => commands.has(word) || isPair(at));
+  if (begin < 0) return undefined;
+  return isPair(begin) ? take(begin, begin + 1) : take(begin);
+}
+
+/** Refuses a line with a flag before its command, and prints it as it is taken. `words`: all behind the program's name. */
+export function refuseFlagFirst(words: readonly string[], config: Interfaces.Config): void {
+  const { bin } = config;
+  const [first = ''] = words;
+  const behind = flagsBehind(words, commandsByName(config));
+  if (behind) {
+    const line = [bin, ...behind].map(shellWord).join(' ');
+    const message = 'Flags are written behind the command.';
+    const [usage, help, advice] = [`${bin} COMMAND [FLAGS]`, `${bin} help`, `"${line}"`];
+    refuse({
+      message,
+      next: [line],
+      whole: `${message}${didYouMean([line])}`,
+      usage,
+      help,
+      advice,
+      exitCode: USAGE,
+      argv: words,
+    });
+    return;
+  }
+  const meant = /^-v$/i.test(first) ? ['--version'] : similarTo(first, ['--help', '--version']);
+  const found = meant.map((flag) => `${bin} ${flag}`);
+  reportNotFound({ message: `"${bin} ${first}" is not a command.`, found, argv: words, bin });
+}
+
 const hook: Hook<'command_not_found'> = async ({ id, argv = [], config }) => {
   const { bin } = config;
+  if (id.startsWith('-')) {
+    refuseFlagFirst([id, ...argv], config);
+    return;
+  }
   const typed = toConfiguredId(id, config);
   const commands = commandsByName(config);
   const called = withSurplus(typed, commands);

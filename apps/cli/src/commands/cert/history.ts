@@ -3,7 +3,7 @@ import { BEGINNING } from '@certbus/events/history';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { AT_FLAG } from '../../certificates/flags.ts';
-import { didYouMean, similarTo } from '../../did-you-mean.ts';
+import { begunBy, didYouMean } from '../../did-you-mean.ts';
 import { createEventFilter, signedBy } from '../../event-filter.ts';
 import { addSubjects } from '../../event-survey.ts';
 import { describeEvent } from '../../event-text.ts';
@@ -55,6 +55,6 @@ export default class CertHistory extends BaseCommand {
     }
     if (events.length > 0) return { events };
     const { certificateNotFound } = await import('@certbus/manager');
-    throw certificateNotFound(args.id, didYouMean(similarTo(args.id, known)));
+    throw certificateNotFound(args.id, didYouMean(begunBy(args.id, known)));
   }
 }
