@@ -13,7 +13,13 @@ interface Given {
 const SIGNING_KEY = /^# signing key: (\S+)\s*$/m;
 const RECIPIENT = /^# recipient: (\S+)\s*$/m;
 /** As "certbus keygen loadbalancer" and age-keygen write it. */
-const PUBLIC_KEY = /^# public key: (age1\S+)\s*$/m;
+const PUBLIC_KEY = /^# public key: (age1\S+)\s*$/im;
+
+/** An age recipient in its one form: in capitals, as QR codes have it, it is the same key (BIP 173). */
+function normalized(recipient: string): string {
+  const text = recipient.trim();
+  return /^AGE1[^a-z]*$/.test(text) ? text.toLowerCase() : text;
+}
 
 /** The halves in the text of a file. What else it holds, such as the secret ones, is not looked at. */
 function inText(text: string): Pick<Given, 'signingKey' | 'recipient'> {
@@ -32,19 +38,19 @@ export async function publicHalvesOf({ file, ...given }: Given): Promise<Pick<Ma
   }
   if (!isHash(signingKey))
     throw new CliError('CERTBUS_CLI_USAGE', 'The signing key is not 43 characters of base64url: copy it again.');
-  return { signingKey, recipient };
+  return { signingKey, recipient: normalized(recipient) };
 }
 
 /**
- * The recipient of an identity: as it is given, or in the comments of its file. Throws `CERTBUS_CLI_USAGE` where neither is given, or both, or the
+ * The recipient of an identity, in small letters: as it is given, or in the comments of its file. Throws `CERTBUS_CLI_USAGE` where neither is given, or both, or the
  * file has none, and `CERTBUS_CLI_FILE_UNREADABLE`.
  */
 export function recipientOf({ file, recipient }: Pick<Given, 'file' | 'recipient'>): string {
   if ((file === undefined) === (recipient === undefined))
     throw new CliError('CERTBUS_CLI_USAGE', 'Give the recipient, age1…, or --key FILE, not both.');
-  if (recipient !== undefined) return recipient;
+  if (recipient !== undefined) return normalized(recipient);
   const found = PUBLIC_KEY.exec(readFile(file ?? '', 'The public key'))?.[1];
-  if (found !== undefined) return found;
+  if (found !== undefined) return normalized(found);
   const what = `${file} lacks the line "# public key: age1…", which "certbus keygen loadbalancer" and age-keygen write.`;
   throw new CliError('CERTBUS_CLI_USAGE', what);
 }
