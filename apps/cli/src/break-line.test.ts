@@ -1,7 +1,8 @@
 /** How lines are broken on a terminal: between words, below their label, and so that a command line can be copied. */
 import { spawnSync } from 'node:child_process';
+import stringWidth from 'string-width';
 import { expect, test } from 'vitest';
-import { breakLines } from './break-line.ts';
+import { breakLines, columnsOf } from './break-line.ts';
 
 const broken = (text: string, window: number, indent?: number) => breakLines(text, { window, indent }).split('\n');
 
@@ -65,4 +66,25 @@ test('a command line is the same to a shell where it is broken', () => {
 test.each([undefined, 0])('without a width (%s) lines stay as they are', (window) => {
   const text = 'status         due: it was never issued\na second line';
   expect(breakLines(text, { window })).toBe(text);
+});
+
+test('a line of wide characters is broken where its columns end', () => {
+  const text = '証明書 は 有効 です 次回 は 来月';
+  for (const line of broken(text, 12)) expect(stringWidth(line)).toBeLessThanOrEqual(12);
+  expect(broken(text, 12).join(' ')).toBe(text);
+});
+
+test.each([
+  'shop.example.com',
+  '日本語.example, 中国.example',
+  '한국.example',
+  'ひらがなカタカナ',
+  'bücher.example, b\u0075\u0308cher.example',
+  'भारत.example',
+  'مثال.example',
+  '（全角）！，。「」',
+  'rocket 🚀 and ✅',
+  'soft\u00ADhyphen\u200B and Ⅷ – “quoted” … →',
+])('%s has as many columns as the tables of Unicode say', (text) => {
+  expect(columnsOf(text)).toBe(stringWidth(text));
 });

@@ -7,6 +7,19 @@ const FINGERPRINT = /^(?:[\dA-F]{2}:){31}[\dA-F]{2}$/;
 /** A word of a command line; what is in quotes is one. */
 const SHELL_WORDS = /(?:'[^']*'|\\.|[^\s'\\])+/g;
 const COMMAND = /^ {2,}certbus /;
+/** What a terminal needs no look at: each character is one column. */
+const ASCII = /^[ -~]*$/;
+/** Characters of two columns: those of East Asia, and emoji. */
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303E\uFF01-\uFF60\uFFE0-\uFFE6]/u;
+/** Characters that stand over the one before them, or are not seen. */
+const WITHOUT_WIDTH = /[\p{Mn}\p{Me}\p{Cf}]/u;
+
+/** How many columns of a terminal a text takes. A start of the command line has no time to load a table of all characters. */
+export function columnsOf(text: string): number {
+  if (ASCII.test(text)) return text.length;
+  return Array.from(text).reduce((sum, each) => sum + (WITHOUT_WIDTH.test(each) ? 0 : WIDE.test(each) ? 2 : 1), 0);
+}
 
 /** Where a line goes on below: behind its label, or where it begins. */
 function indentOf(line: string): number {
@@ -30,7 +43,7 @@ function fill(begin: string, words: readonly string[], { end, indent, window }: 
   let isBegun = false;
   for (const word of words) {
     const longer = isBegun ? `${line} ${word}` : `${line}${word}`;
-    if (isBegun && longer.length + end.length > window) {
+    if (isBegun && columnsOf(longer) + end.length > window) {
       lines.push(`${line}${end}`);
       line = `${' '.repeat(indent)}${word}`;
     } else line = longer;
@@ -40,7 +53,7 @@ function fill(begin: string, words: readonly string[], { end, indent, window }: 
 }
 
 function breakOne(line: string, window: number, given: number | undefined): string {
-  if (line.length <= window) return line;
+  if (columnsOf(line) <= window) return line;
   const [begin = ''] = /^ */.exec(line) ?? [];
   if (COMMAND.test(line))
     return fill(begin, line.match(SHELL_WORDS) ?? [], { end: ' \\', indent: begin.length + 2, window });

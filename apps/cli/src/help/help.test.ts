@@ -188,6 +188,28 @@ describe('a wrong command line', () => {
     expect(() => refuseValues(called(id, argv))).not.toThrow();
   });
 
+  test('is broken between words on a narrow terminal', async () => {
+    const { isTTY, columns } = process.stderr;
+    Object.assign(process.stderr, { isTTY: true, columns: 30 });
+    const lines: string[] = [];
+    const write = vi.spyOn(process.stderr, 'write').mockImplementation((text) => lines.push(String(text)) > 0);
+    try {
+      await commandOf('doctor').run(['--quite'], config);
+    } finally {
+      write.mockRestore();
+      Object.assign(process.stderr, { isTTY, columns });
+      process.exitCode = undefined;
+    }
+    expect(lines.join('').split('\n')).toEqual([
+      'Error: "--quite" is not a flag',
+      'of "certbus doctor". Did you',
+      'mean "--quiet"?',
+      'Usage: certbus doctor [FLAGS]',
+      'Help:  certbus doctor --help',
+      '',
+    ]);
+  });
+
   test('is shown how the command is called', () => {
     expect(usageOf(called('cert:mk'))).toBe('certbus cert mk [DOMAIN...] [FLAGS]');
     expect(usageOf(called('cert:rm'))).toBe('certbus cert rm ID [FLAGS]');
