@@ -1,8 +1,9 @@
 /** Checks a replica row by row, in slices, next to those who read and write it. */
 import type { DatabaseSync } from 'node:sqlite';
-import { sha256 } from '@certbus/events';
+import { type ManagedCertificate, sha256 } from '@certbus/events';
 import { servedNames } from '@certbus/events/history';
 import { openGuarded } from '@certbus/store/sqlite-files';
+import { judgedColumns } from '../writer/rows.ts';
 import {
   type BusRow,
   CHECKED_BUS,
@@ -26,10 +27,25 @@ function checkSmallTables(database: DatabaseSync): Pick<BusRow, 'isComplete'> & 
   return { isComplete, busId: String(bus?.['bus_id']), build: Number(bus?.['build']) };
 }
 
-/** Makes what checks the certificates behind a number, and whether each is found by its id and names; returns the last number and the count. */
+/** The columns of {@link judgedColumns}, and which role's replica it is. */
+const JUDGED = `not_after, plain_names, next_action_at, wanted_at, paused_until, urgent_at, failing, name_set,
+  (SELECT traits.traits FROM traits WHERE traits.id = certificates.traits) AS traits`;
+
+/** Throws where a date is not that of the state: lists, and what is due, are found without the state and its digest. */
+function checkColumns(row: Readonly<Record<string, unknown>>, certificate: ManagedCertificate): void {
+  // Only a manager looks for sets of names.
+  const judged = judgedColumns(certificate, row['name_set'] === null ? 'client' : 'manager');
+  for (const [column, value] of Object.entries(judged))
+    if (row[column] !== value) throw damaged(`the column ${column} of a certificate does not fit its state`);
+}
+
+/**
+ * Makes what checks the certificates behind a number, also by what lists and what is due are read from, and whether each is found by its id and
+ * names; returns the last number and the count.
+ */
 function createSliceCheck(database: DatabaseSync, busId: string) {
   const select = database.prepare(
-    `SELECT number, certificate_id, position = of_position AND build = of_build AS fits, removed, ${CHECKED_STATE} FROM states LEFT JOIN certificates USING (number) WHERE number > ? ORDER BY number LIMIT ?`,
+    `SELECT number, certificate_id, position = of_position AND build = of_build AS fits, removed, ${JUDGED}, ${CHECKED_STATE} FROM states LEFT JOIN certificates USING (number) WHERE number > ? ORDER BY number LIMIT ?`,
   );
   const selectId = database.prepare('SELECT number FROM certificates WHERE certificate_id = ?');
   const selectName = database.prepare('SELECT 1 FROM names WHERE name = ? AND number = ?');
@@ -40,6 +56,7 @@ function createSliceCheck(database: DatabaseSync, busId: string) {
       const { certificateId, removed } = certificate;
       if (row['fits'] !== 1 || row['certificate_id'] !== certificateId || row['removed'] !== Number(removed))
         throw damaged('a certificate does not fit its state');
+      checkColumns(row, certificate);
       if (selectId.get(certificateId)?.['number'] !== row['number'])
         throw damaged('a certificate is not found by its id');
       for (const name of servedNames(certificate))

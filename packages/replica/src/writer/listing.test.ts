@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { dutyOf, type ManagedCertificate, sha256, urgentAt } from '@certbus/events';
 import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
+import { checkFile } from '../checking/check.ts';
 import { beginStory, obtained } from '../replica.builders.ts';
 import { openReplica } from '../replica.ts';
 import { synchronize } from '../sync.ts';
@@ -89,6 +90,7 @@ test('a list says all that states do, and reads no state of a certificate whose 
     const expected = whole.map((certificate) => (isPlain(certificate) ? plain(certificate) : certificate));
     expect(whole).toHaveLength(ids.length + 2);
     expect(byId(replica.listed())).toEqual(byId(expected as ListedCertificate[]));
+    for (const _ of checkFile(path));
   };
   check();
   const building = await replica.build({ checkpoint: replica.checkpoint(), bus: replica.bus(), rootEvents: [] });

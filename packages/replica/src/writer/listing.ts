@@ -24,7 +24,7 @@ export type ListedCertificate = PlainCertificate | ManagedCertificate;
 export interface ListingReader {
   /**
    * All that are not removed, in an order that stays, read page by page. Of one whose columns say all there is, its state is not read, and
-   * not checked; of a client's replica every state is.
+   * not checked: the check in the background compares them; of a client's replica every state is.
    */
   listed(): Iterable<ListedCertificate>;
 }

@@ -115,6 +115,24 @@ function dutyColumns(certificate: ManagedCertificate): DutyColumns {
   };
 }
 
+/** What a certificate is found due, urgent or ended by, and what a list has of it: its columns by their names in the table. */
+export function judgedColumns(
+  certificate: ManagedCertificate,
+  role: ReplicaRole,
+): Readonly<Record<string, string | number | null>> {
+  const columns = role === 'manager' ? dutyColumns(certificate) : NO_DUTY;
+  return {
+    not_after: certificate.current ? Date.parse(certificate.current.notAfter) : null,
+    plain_names: columns.plainNames,
+    next_action_at: columns.nextActionAt,
+    wanted_at: columns.wantedAt,
+    paused_until: columns.pausedUntil,
+    urgent_at: columns.urgentAt,
+    failing: columns.failing,
+    traits: traitsOf(certificate),
+  };
+}
+
 function retiredUntil({ removed, retired }: ManagedCertificate): number | null {
   return removed && retired ? Math.max(...retired.map(({ notAfter }) => Date.parse(notAfter))) : null;
 }
