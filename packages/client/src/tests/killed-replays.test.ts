@@ -29,7 +29,7 @@ async function fill({ bus }: Site, from: number, to: number): Promise<void> {
   }
 }
 
-/** Takes a snapshot of all that a bus has said, and trims the log: whoever starts without the snapshot gets nowhere. */
+/** Takes a snapshot of all that a bus has said, and trims the log: a start without the snapshot gets nowhere. */
 async function takeSnapshot({ bus, options }: Site, folder: string): Promise<void> {
   const { busId } = parseTrust(options.trust);
   const place = openFolder(folder);
