@@ -94,6 +94,16 @@ test.each([
     'User: arn:aws:iam::1:user/me is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::1:role/ops',
     'needs the credentials of a role, and arn:aws:iam::1:user/me lacks sts:AssumeRole on arn:aws:iam::1:role/ops.',
   ],
+  [
+    'AuthorizationHeaderMalformed',
+    'The authorization header is malformed; the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
+    'refuses these credentials: they are incomplete.',
+  ],
+  [
+    'AuthorizationHeaderMalformed',
+    'The authorization header is malformed; a non-empty Access Key (AKID) must be provided in the credential.',
+    'refuses these credentials: they are incomplete.',
+  ],
   ['CredentialsProviderError', 'Token is not valid JSON.', 'none were found here: Token is not valid JSON.'],
 ])('%s (%s) is a matter of credentials, for a table and for an archive', (name, message, what) => {
   const error = Object.assign(new Error(message), { name });

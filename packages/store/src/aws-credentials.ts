@@ -40,6 +40,8 @@ const REFUSALS: Readonly<Record<string, string>> = {
 /** What a signature is refused with that is too old, or of tomorrow. */
 const SKEWED = /signature (?:has )?expired|signature not yet current/i;
 const SCOPE = /scoped to a valid region/i;
+/** What S3 says of an access key, in an error that it has for wrong regions as well. */
+const ACCESS_KEY = /\bCredential is mal-?formed|\bAccess Key\b/i;
 
 function describeMissing(message: string): string {
   const command = SSO.test(message) ? 'aws sso login' : LOGIN.test(message) ? 'aws login' : undefined;
@@ -56,6 +58,7 @@ function describe(error: unknown): string | undefined {
   if (name === 'CredentialsProviderError') return describeMissing(message);
   const denial = /^AccessDenied/.test(name) ? describeDenial(error) : undefined;
   if (denial !== undefined && / lacks sts:/.test(denial)) return `needs the credentials of a role, and ${denial}`;
+  if (name === 'AuthorizationHeaderMalformed' && ACCESS_KEY.test(message)) return INCOMPLETE;
   const refusal = REFUSALS[name];
   if (refusal !== SIGNATURE) return refusal;
   if (SCOPE.test(message)) return 'refuses the request, which was signed for another region: correct the region';
