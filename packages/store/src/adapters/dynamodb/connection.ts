@@ -1,6 +1,7 @@
 /** A connection to a DynamoDB table: its client, its time limits, and how requests are repeated. */
 import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
 import { FILES_AGAIN, isWorthAgain } from '../../aws-again.ts';
+import { isRefused } from '../../denial.ts';
 import { checkEndpoint } from '../../endpoint.ts';
 import type { Outgoing } from '../../outgoing/outgoing.ts';
 import { closedError } from '../checks.ts';
@@ -126,8 +127,8 @@ export async function retried<T>(
 }
 
 /**
- * Sends a request of maintenance, again as long as the service has no room for it, for two minutes at most: a trim asks for more than a table takes at
- * once. Rejects with the signal's reason, or as the SDK does.
+ * Sends a request of maintenance, each of which can be sent twice: again as long as the service has no room for it, for two minutes at most, since a trim asks
+ * for more than a table takes at once, and a few times where no answer comes. Rejects with the signal's reason, or as the SDK does.
  */
 export async function patiently<T>(
   { table }: Pick<DynamoDbConnection, 'table'>,
@@ -135,11 +136,18 @@ export async function patiently<T>(
   send: () => Promise<T>,
 ): Promise<T> {
   const deadline = performance.now() + PATIENCE_MS;
+  let lost = 0;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await send();
     } catch (error) {
-      if (!isRefusedForNow(wrapDynamoDbError(table, error)) || performance.now() >= deadline) throw error;
+      signal?.throwIfAborted();
+      const wrapped = wrapDynamoDbError(table, error);
+      if (!isRefusedForNow(wrapped)) {
+        lost += 1;
+        if (isFinal(wrapped) || isRefused(error) || lost >= READ_ATTEMPTS) throw error;
+      }
+      if (performance.now() >= deadline) throw error;
     }
     await pause(attempt, signal);
   }

@@ -49,36 +49,39 @@ describe.skipIf(part.skip)(part.title('maintenance in DynamoDB'), () => {
     await proxy.stop();
   });
 
-  test('a trim, a look and a repair of which every second request is throttled are done all the same', async () => {
-    tables += 1;
-    const direct = await openDynamoDbLog({ ...options(), create: true });
-    for (let after = 0; after < 120; after += 1) await direct.append('s', after, Buffer.from(`c${after + 1}`));
-    const proxy = await startFaultProxy({ target: service.endpoint });
-    const busy = await openDynamoDbLog({ ...options(), endpoint: proxy.endpoint });
-    const throttled = new Set<string>();
-    proxy.plan((operation, nth) => {
-      if (nth % 2 === 1) return 'forward';
-      throttled.add(operation);
-      return 'throttle';
-    });
-    const { maintenance } = busy;
-    await maintenance?.trim('s', 101);
-    await maintenance?.replace('s', 120, { found: Buffer.from('c120'), bytes: Buffer.from('mended') });
-    await maintenance?.replace('s', 119, { found: Buffer.from('c119'), bytes: undefined });
-    await maintenance?.removeStray?.('s', '7.5');
-    expect(await maintenance?.first('s')).toBe(101);
-    expect(await maintenance?.correctFirst('s', 90)).toBe(true);
-    expect(await maintenance?.correctFirst('s', 101)).toBe(true);
-    const positions: unknown[] = [];
-    for await (const page of maintenance?.inspect('s', 100) ?? []) positions.push(...page);
-    expect(positions).toHaveLength(19);
-    const operations = ['BatchWriteItem', 'DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'];
-    expect([...throttled].toSorted()).toEqual(operations);
-    await expect(direct.read('s', 99)).rejects.toMatchObject({ first: 101 });
-    expect((await direct.read('s', 119)).commits.map(({ bytes }) => String(Buffer.from(bytes)))).toEqual(['mended']);
-    await Promise.all([direct.close(), busy.close()]);
-    await proxy.stop();
-  });
+  test.each(['throttle', 'drop-request', 'drop-response', 'error-after'] as const)(
+    'a trim, a look and a repair of which every second request meets "%s" are done all the same',
+    async (fault) => {
+      tables += 1;
+      const direct = await openDynamoDbLog({ ...options(), create: true });
+      for (let after = 0; after < 120; after += 1) await direct.append('s', after, Buffer.from(`c${after + 1}`));
+      const proxy = await startFaultProxy({ target: service.endpoint });
+      const busy = await openDynamoDbLog({ ...options(), endpoint: proxy.endpoint, requestTimeoutMs: 3_000 });
+      const met = new Set<string>();
+      proxy.plan((operation, nth) => {
+        if (nth % 2 === 1) return 'forward';
+        met.add(operation);
+        return fault;
+      });
+      const { maintenance } = busy;
+      await maintenance?.trim('s', 101);
+      await maintenance?.replace('s', 120, { found: Buffer.from('c120'), bytes: Buffer.from('mended') });
+      await maintenance?.replace('s', 119, { found: Buffer.from('c119'), bytes: undefined });
+      await maintenance?.removeStray?.('s', '7.5');
+      expect(await maintenance?.first('s')).toBe(101);
+      expect(await maintenance?.correctFirst('s', 90)).toBe(true);
+      expect(await maintenance?.correctFirst('s', 101)).toBe(true);
+      const positions: unknown[] = [];
+      for await (const page of maintenance?.inspect('s', 100) ?? []) positions.push(...page);
+      expect(positions).toHaveLength(19);
+      const operations = ['BatchWriteItem', 'DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'];
+      expect([...met].toSorted()).toEqual(operations);
+      await expect(direct.read('s', 99)).rejects.toMatchObject({ first: 101 });
+      expect((await direct.read('s', 119)).commits.map(({ bytes }) => String(Buffer.from(bytes)))).toEqual(['mended']);
+      await Promise.all([direct.close(), busy.close()]);
+      await proxy.stop();
+    },
+  );
 
   test('a trim of which DynamoDB takes nothing for two minutes ends, and the next one completes it', async () => {
     tables += 1;
