@@ -6,13 +6,14 @@ import {
   type TableDescription,
 } from '@aws-sdk/client-dynamodb';
 import { StoreError } from '../../errors.ts';
-import { requestOptions } from './connection.ts';
+import { patiently, requestOptions } from './connection.ts';
 import { PREPARING, pause, READY_DEADLINE_MS } from './pause.ts';
 
 /** A new table is not seen at once: descriptions are eventually consistent. */
 async function describe(client: DynamoDBClient, table: string, signal: AbortSignal | undefined) {
+  const request = new DescribeTableCommand({ TableName: table });
   try {
-    return (await client.send(new DescribeTableCommand({ TableName: table }), requestOptions(signal))).Table;
+    return (await patiently({ table }, signal, () => client.send(request, requestOptions(signal)))).Table;
   } catch (error) {
     if (error instanceof ResourceNotFoundException) return undefined;
     throw error;

@@ -9,7 +9,7 @@ import {
   type TableDescription,
 } from '@aws-sdk/client-dynamodb';
 import { StoreError } from '../../errors.ts';
-import { requestOptions } from './connection.ts';
+import { patiently, requestOptions } from './connection.ts';
 import { enableRecovery, protect } from './protection.ts';
 import { waitUntilUsable } from './state.ts';
 
@@ -22,7 +22,7 @@ const ATTRIBUTES: readonly AttributeDefinition[] = [
   { AttributeName: 'v', AttributeType: 'N' },
 ];
 
-/** Asks for the table. Returns whether it was not there before. */
+/** Asks for the table. Returns whether it was not there before; of one whose answer was lost, that is not known. */
 async function requestTable(client: DynamoDBClient, table: string, signal: AbortSignal | undefined): Promise<boolean> {
   const request = new CreateTableCommand({
     TableName: table,
@@ -32,7 +32,7 @@ async function requestTable(client: DynamoDBClient, table: string, signal: Abort
     KeySchema: [...KEYS],
   });
   try {
-    await client.send(request, requestOptions(signal));
+    await patiently({ table }, signal, () => client.send(request, requestOptions(signal)));
     return true;
   } catch (error) {
     if (error instanceof ResourceInUseException) return false;
