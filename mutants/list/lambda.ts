@@ -78,6 +78,27 @@ export const lambda: readonly Mutant[] = [
     noticedBy: [{ file: 'apps/lambda/src/invocation.test.ts' }],
   },
   {
+    fault: 'credentials that another program renewed in their file are not read again',
+    file: 'packages/store/src/aws-again.ts',
+    find: '{ ignoreCache: true }',
+    replace: '{}',
+    noticedBy: [{ file: 'packages/store/src/aws-again.test.ts' }],
+  },
+  {
+    fault: 'a table is taken without point-in-time recovery where these credentials may not look',
+    file: 'packages/store/src/adapters/dynamodb/protection.ts',
+    find: 'if (isDenied(error)) return undefined;',
+    replace: 'if (isDenied(error)) return true;',
+    noticedBy: [{ file: 'packages/store/src/adapters/dynamodb/denied.int.test.ts', only: 'backups in silence' }],
+  },
+  {
+    fault: 'the error of a long run is known when the period of its alarm is over',
+    file: 'apps/lambda/src/template/resources.ts',
+    find: 'Period: 3_600',
+    replace: 'Period: 300',
+    noticedBy: [{ file: 'apps/lambda/src/template/template.test.ts' }],
+  },
+  {
     fault: 'what is not a reference is quoted, and could be a secret',
     file: 'packages/runtime/src/secrets/reference.ts',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
