@@ -1,6 +1,6 @@
 /** How forecasts read. */
 import { expect, test } from 'vitest';
-import { describeForecast, limitText } from './forecast-text.ts';
+import { describeForecast, describeWaits, limitText } from './forecast-text.ts';
 
 const FRIDAY = new Date('2027-01-01T10:00:00Z');
 const SATURDAY = new Date('2027-01-02T11:30:00Z');
@@ -43,4 +43,21 @@ test.each([
   ['domains example.com', 'domains example.com'],
 ])('the limit "%s" is %s', (boundBy, text) => {
   expect(limitText(boundBy)).toBe(text);
+});
+
+test('renewals that a CA has no room for are said to wait, and for how long', () => {
+  const authority = {
+    name: 'ca',
+    directory: 'https://ca.test/dir',
+    orders: { left: 0, capacity: 2 },
+    renewalsPerHour: 0.07,
+  };
+  const waits = (longestDelaySeconds: number, leftOver: number) =>
+    describeWaits([{ ...authority, boundBy: 'orders', longestDelaySeconds, leftOver }]);
+  expect(waits(0, 0)).toEqual([]);
+  expect(waits(3_601, 0)).toEqual(["renewals at ca wait up to 2 hours, limited by the CA's limit of new orders"]);
+  expect(waits(9 * 86_400, 1)).toEqual([
+    "renewals at ca wait up to 9 days, limited by the CA's limit of new orders; 1 renewal of this plan goes after its end",
+  ]);
+  expect(waits(9 * 86_400, 1_200)[0]).toMatch(/; 1,200 renewals of this plan go after its end$/);
 });

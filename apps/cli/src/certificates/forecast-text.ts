@@ -1,5 +1,5 @@
 /** Puts forecasts into words and JSON. */
-import type { ReplacementForecast } from '@certbus/manager';
+import type { Plan, ReplacementForecast } from '@certbus/manager';
 import { many } from '../counts.ts';
 
 const WEEKDAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const;
@@ -54,4 +54,23 @@ export function describeForecast(forecast: ReplacementForecast): string[] {
     ),
     ...left,
   ];
+}
+
+const HOUR_S = 3_600;
+const DAY_S = 24 * HOUR_S;
+
+/** A wait, rounded up. */
+const waitText = (seconds: number): string =>
+  seconds > 2 * DAY_S ? many(Math.ceil(seconds / DAY_S), 'day') : many(Math.ceil(seconds / HOUR_S), 'hour');
+
+/** Which renewals do not go when they come due, in a line for each CA; none where all of them have room. */
+export function describeWaits(authorities: Plan['authorities']): string[] {
+  return authorities.flatMap(({ name, boundBy, longestDelaySeconds, leftOver }) => {
+    if (longestDelaySeconds === 0) return [];
+    const left =
+      leftOver === 0
+        ? ''
+        : `; ${many(leftOver, 'renewal')} of this plan ${leftOver === 1 ? 'goes' : 'go'} after its end`;
+    return [`renewals at ${name} wait up to ${waitText(longestDelaySeconds)}, limited by ${limitText(boundBy)}${left}`];
+  });
 }

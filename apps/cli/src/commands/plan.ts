@@ -3,7 +3,7 @@ import type { NewNames, Plan } from '@certbus/manager';
 import { Flags } from '@oclif/core';
 import { authorityOf } from '../authority-flag.ts';
 import { BaseCommand } from '../base-command.ts';
-import { describeForecast, forecastJson, limitText, onWeekday } from '../certificates/forecast-text.ts';
+import { describeForecast, describeWaits, forecastJson, limitText, onWeekday } from '../certificates/forecast-text.ts';
 import { predicateFlags, predicateOf } from '../certificates/predicate.ts';
 import { checkConditions } from '../certificates/unmatched.ts';
 import { many } from '../counts.ts';
@@ -119,7 +119,7 @@ export default class PlanCommand extends BaseCommand {
     );
     if (!this.jsonEnabled()) {
       const revocation = plan.revocation ? describeForecast(plan.revocation) : [];
-      for (const line of [...describeNew(plan), ...revocation]) this.show(line);
+      for (const line of [...describeWaits(authorities), ...describeNew(plan), ...revocation]) this.show(line);
     }
   }
 }

@@ -97,7 +97,7 @@ test.each([
       const { revocation, authorities, position } = await manager.plan({ revoke: {}, orderSeconds: 1 });
       expect(manager.checkpoint.position).toBe(position);
       expect(revocation?.certificates).toBe(count);
-      expect(authorities).toMatchObject([{ boundBy: 'orders', renewalsPerHour: 1 }]);
+      expect(authorities).toMatchObject([{ boundBy: 'orders', renewalsPerHour: 1.9 }]);
       const begun = at;
       await manager.startCampaign({ predicate: {} }, { signal });
       const replaced = await runUntil(manager, ({ size }) => size === count);
@@ -107,3 +107,32 @@ test.each([
     });
   },
 );
+
+test('renewals that a CA has no room for when they come due are planned for the days on which they go', async () => {
+  const [count, days] = [7, 12];
+  await withCa('bound', async (manager, configure) => {
+    for (let n = 0; n < count; n += 1) await manager.issue({ names: [`n${n}.test`], profile: 'tlsserver' }, { signal });
+    // Two at once, and one more each half a day or so.
+    await configure({ limits: { orders: { count: 2, within: '1d' }, renewals: 'counted' } });
+    at += 32 * DAY_MS;
+    at = Math.ceil(at / HOUR_MS) * HOUR_MS;
+    await manager.refresh({ signal });
+    const planned = await manager.plan({ days });
+    expect(planned).toMatchObject({ certificates: count, dueNow: count });
+    expect(planned.authorities).toMatchObject([{ boundBy: 'orders', renewalsPerHour: 0.07, leftOver: 0 }]);
+    const [{ longestDelaySeconds } = { longestDelaySeconds: 0 }] = planned.authorities;
+    // Two at once, and one half a day later.
+    expect((await manager.plan({ days: 1 })).authorities).toMatchObject([{ leftOver: count - 3 }]);
+    const renewedAt = await runUntil(manager, ({ size }) => size === count);
+    const last = Math.max(...renewedAt.values()) - planned.at.getTime();
+    expect(Math.abs(last - longestDelaySeconds * 1_000)).toBeLessThan(2 * HOUR_MS);
+    const soFar = (instants: readonly number[], day: number) => instants.filter((each) => each < day).length;
+    const went = [...renewedAt.values()].map((instant) => (instant - planned.at.getTime()) / DAY_MS);
+    let expected = 0;
+    for (const [day, { renewals }] of planned.days.entries()) {
+      expected += renewals;
+      expect(Math.abs(soFar(went, day + 1) - expected)).toBeLessThanOrEqual(1);
+    }
+    expect(expected).toBe(count);
+  });
+});

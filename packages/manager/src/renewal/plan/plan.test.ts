@@ -192,8 +192,10 @@ test('a plan counts a bus’s renewals by the day, says what the CA allows, and 
         name: 'one',
         directory: DIRECTORY,
         orders: { left: 5, capacity: 10 },
-        renewalsPerHour: 3,
+        renewalsPerHour: 3.16,
         boundBy: 'orders',
+        longestDelaySeconds: 0,
+        leftOver: 0,
       },
       expect.objectContaining({ name: 'two', boundBy: 'pace', renewalsPerHour: 120 }),
     ]);

@@ -1,6 +1,6 @@
 /** Plans what a manager will do: when renewals come, which limit binds, when new names are done, what a mass revocation costs. */
 import type { CaLimits } from '@certbus/acme';
-import type { Selection } from '@certbus/replica';
+import type { DutyCount, Selection } from '@certbus/replica';
 import { defaultDirectory, limitsOfAuthority } from '../../configuration/certificate-authorities.ts';
 import type { Configuration } from '../../configuration/configuration.ts';
 import type { Context } from '../../context.ts';
@@ -12,6 +12,7 @@ import { domainWaits } from './domains.ts';
 import { byHour, HOUR_MS } from './hours.ts';
 import { forecastNewNames, type NewNames, type NewNamesForecast, type Pace } from './new-names.ts';
 import { forecastReplacement, type RenewalSpeed, type ReplacementForecast } from './replacement.ts';
+import { renewByHour } from './room-by-hour.ts';
 
 /** What is asked of a plan. */
 export interface PlanRequest {
@@ -33,12 +34,17 @@ export interface PlannedAuthority {
   readonly directory: string;
   /** New orders that its account can make now, and at most. */
   readonly orders: { readonly left: number; readonly capacity: number };
+  /** A whole number from ten on, and less than one where a CA takes so few. */
   readonly renewalsPerHour: number;
   /** What keeps renewals from going faster: `pace`, `requests` or `orders`. */
   readonly boundBy: string;
+  /** The longest that a renewal waits for that, seconds; 0 where none waits for an hour. */
+  readonly longestDelaySeconds: number;
+  /** How many renewals come due within the plan, and go after it. */
+  readonly leftOver: number;
 }
 
-/** Renewals of a day, by the hour; of the first one also what is due already. */
+/** Renewals that go on a day, as many as the CA of each takes; on the first one also what is due already. */
 export interface PlannedDay {
   readonly from: Date;
   readonly renewals: number;
@@ -75,7 +81,14 @@ function pacesOf({ parallel, orderMs }: Pace, { requests }: CaLimits): VirtualBu
 }
 
 /** A CA of the plan, with what its renewals wait for. */
-interface Counter extends PlannedAuthority, RenewalSpeed {}
+interface Counter extends Omit<PlannedAuthority, 'longestDelaySeconds' | 'leftOver'>, RenewalSpeed {
+  /** How many go at once where nothing went for long. */
+  readonly capacity: number;
+}
+
+/** To two places where it is small: a CA that takes one in a day does not take none. */
+const roundedRate = (perHour: number): number =>
+  perHour >= 10 ? Math.floor(perHour) : Math.floor(perHour * 100) / 100;
 
 function counterOf(
   { view: { state } }: Context,
@@ -106,10 +119,12 @@ function counterOf(
   const [boundBy, perOrderMs] = Object.entries(perOrder).reduce((slowest, each) =>
     each[1] > slowest[1] ? each : slowest,
   );
-  const burst =
-    ofRenewals && boundBy === 'orders' ? bucketOf(state, ofRenewals, now).left(now.getTime()) : pace.parallel;
+  const isOfOrders = ofRenewals && boundBy === 'orders';
+  const burst = isOfOrders ? bucketOf(state, ofRenewals, now).left(now.getTime()) : pace.parallel;
+  const capacity = isOfOrders ? ofRenewals.rate.capacity : pace.parallel;
   const orders = { left, capacity: ofNew?.rate.capacity ?? 0 };
-  return { name, directory, orders, renewalsPerHour: Math.floor(HOUR_MS / perOrderMs), boundBy, perOrderMs, burst };
+  const renewalsPerHour = roundedRate(HOUR_MS / perOrderMs);
+  return { name, directory, orders, renewalsPerHour, boundBy, perOrderMs, burst, capacity };
 }
 
 /** How fast the renewals of each CA go, as the configuration has it. */
@@ -148,6 +163,30 @@ export function forecastSelection(
   );
 }
 
+/** When renewals go, in hours from now on: at each CA of the plan as many as it takes, at any other as they come due. */
+function renewals(
+  duties: readonly DutyCount[],
+  counters: readonly Counter[],
+  { now, hours }: { readonly now: Date; readonly hours: number },
+) {
+  const byDirectory = new Map(
+    counters.map((counter) => {
+      const here = duties.filter(({ traits }) => traits.directory === counter.directory);
+      return [counter.directory, renewByHour(byHour(here, now, hours), counter)];
+    }),
+  );
+  const elsewhere = byHour(
+    duties.filter(({ traits: { directory } }) => directory === undefined || !byDirectory.has(directory)),
+    now,
+    hours,
+  );
+  const all = [elsewhere, ...[...byDirectory.values()].map((each) => each.byHour)];
+  return {
+    byHour: Array.from({ length: hours }, (_, hour) => all.reduce((sum, counts) => sum + (counts[hour] ?? 0), 0)),
+    at: (directory: string) => byDirectory.get(directory) ?? { leftOver: 0, longestDelayMs: 0 },
+  };
+}
+
 /** Plans on the replica as it is. */
 export function plan(
   context: Context,
@@ -164,7 +203,7 @@ export function plan(
   const history = rootHistoryOf(view);
   const selection = revoke && selectionOf(resolvePredicate(revoke, config, history), history);
   return view.replica.snapshot((reader) => {
-    const ahead = byHour(reader.countDuties({ traits: () => true }), now, days * 24);
+    const planned = renewals(reader.countDuties({ traits: () => true }), counters, { now, hours: days * 24 });
     return {
       at: now,
       position: reader.checkpoint().position,
@@ -172,9 +211,12 @@ export function plan(
       dueNow: reader.countDue(now),
       days: Array.from({ length: days }, (_, day) => ({
         from: new Date(now.getTime() + day * DAY_MS),
-        renewals: ahead.slice(day * 24, day * 24 + 24).reduce((sum, count) => sum + count, 0),
+        renewals: planned.byHour.slice(day * 24, day * 24 + 24).reduce((sum, count) => sum + count, 0),
       })),
-      authorities: counters.map(({ perOrderMs: _, burst: __, ...shown }) => shown),
+      authorities: counters.map(({ perOrderMs: _, burst: __, capacity: ___, ...shown }) => {
+        const { leftOver, longestDelayMs } = planned.at(shown.directory);
+        return { ...shown, longestDelaySeconds: Math.ceil(longestDelayMs / 1000), leftOver };
+      }),
       newNames: newNames && forecastNewNames(newNames, forNew),
       revocation: selection && forecastSelection(context, config, { selection, ordersPerHour, days, orderSeconds }),
     };
