@@ -64,16 +64,20 @@ export function testTarget(create: CreateBalancer): void {
     noKeyIn(balancer.log(), site.lines.join('\n'), JSON.stringify(agent.status()));
   });
 
-  test('refuses names that nobody has, and a name that was removed', async () => {
+  test('refuses names that nobody has, and one that was removed, and shows the RSA certificate of a name with two', async () => {
     const site = await createSite();
     await site.bus.issue(['one.test']);
     const gone = await site.bus.issue(['gone.test']);
     const wild = await site.bus.issue(['*.wild.test']);
+    // The RSA one is for every client, whichever was issued last.
+    const rsa = await site.bus.issue(['both.test'], { keyType: 'rsa-2048' });
+    await site.bus.issue(['both.test']);
     const { balancer, target, port } = await set(site);
     const agent = await site.start([target]);
     await agent.started;
     await balancer.start();
     await settled(async () => expect(await shown(port, 'gone.test')).toBe(gone.serialNumber));
+    expect(await shown(port, 'both.test')).toBe(rsa.serialNumber);
     expect(await shown(port, 'unknown.test')).toBeUndefined();
     expect(await shown(port)).toBeUndefined();
     expect(await shown(port, 'a.wild.test')).toBe(wild.serialNumber);

@@ -44,6 +44,27 @@ describe.skipIf(part.skip).each(versions)(part.title('the target HAProxy %s'), (
     await settled(() => expect(agent.status().targets[0]?.error).toBeNull());
   });
 
+  test('that started with no certificate shows the first one', async () => {
+    const site = await createSite();
+    const { port, target, start, folder } = await createHaproxy(site, { defaultName: undefined });
+    const agent = await site.start([target]);
+    await agent.started;
+    expect(readFileSync(join(folder, 'crt-list.txt'), 'utf8')).toBe('');
+    const first = await start();
+    await settled(() => expect(agent.status().targets[0]?.error).toBeNull());
+    const { serialNumber, certificateId } = await site.bus.issue(['a.test']);
+    await settled(() => expect(agent.health().targets[0]?.certificates.inPlace).toBe(1));
+    expect(await shown(port, 'a.test')).toBe(serialNumber);
+    // The same once the last one was removed.
+    await site.bus.remove(certificateId);
+    await settled(() => expect(readFileSync(join(folder, 'crt-list.txt'), 'utf8')).toBe(''));
+    await first.stop();
+    await start();
+    await settled(() => expect(agent.status().targets[0]?.error).toBeNull());
+    const again = await site.bus.issue(['a.test']);
+    await settled(async () => expect(await shown(port, 'a.test')).toBe(again.serialNumber));
+  });
+
   test('is fed by two targets at one time, each for a list of its own', async () => {
     const site = await createSite();
     const count = 12;
