@@ -202,6 +202,18 @@ test('a target that is paused while another process has its turn stays as it is'
   expect(changes).toHaveLength(1);
 });
 
+test.each([
+  ['EROFS', 'name the folder in "ReadWritePaths=" of a drop-in'],
+  ['EACCES', '"certbus-agent check", run as the user of the agent, shows what is missing'],
+])('what to do about %s is said', async (code, advice) => {
+  const error = Object.assign(new Error(`${code}: mkdir '/etc/tls'`), { code });
+  const { worker } = start(() => Promise.reject(error), { window: { windowMs: 0, spreadMs: 0 } });
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(worker.status.error).toMatchObject({ code: 'CERTBUS_AGENT_TARGET_FAILED' });
+  expect(worker.status.error?.message).toContain(`(${code}: mkdir '/etc/tls')`);
+  expect(worker.status.error?.message).toContain(advice);
+});
+
 test('a target that fails is asked again after pauses that grow, whatever the bus does', async () => {
   const { changes, busyFor } = start(() => Promise.reject(new Error('away')), { window: { windowMs: 0, spreadMs: 0 } });
   await busyFor(16_000);

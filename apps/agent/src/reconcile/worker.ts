@@ -145,11 +145,17 @@ function createRunner(
   };
 }
 
+/** What to do about an error of the system, by its code; `undefined` for others. */
+const adviceFor = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && error.code === 'EROFS'
+    ? 'In the service of systemd all but its own folders is read-only, which "certbus-agent check" in a shell does not see: name the folder in "ReadWritePaths=" of a drop-in.'
+    : undefined;
+
 /** An error with a CertBus code. An error of the system, such as of a folder that cannot be written, gets the name of the target and what to do. */
 function withCode(name: string, error: unknown): Error {
   if (error instanceof Error && 'code' in error && String(error.code).startsWith('CERTBUS_')) return error;
   const why = error instanceof Error ? error.message : String(error);
-  const what = `Target "${name}" cannot be brought up to date (${why}). "certbus-agent check", run as the user of the agent, shows what is missing.`;
+  const what = `Target "${name}" cannot be brought up to date (${why}). ${adviceFor(error) ?? '"certbus-agent check", run as the user of the agent, shows what is missing.'}`;
   return new AgentError('CERTBUS_AGENT_TARGET_FAILED', what, { cause: error });
 }
 
