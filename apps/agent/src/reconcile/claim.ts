@@ -10,6 +10,7 @@ import { AgentError } from '../errors.ts';
 import { MANIFEST } from '../targets/files/manifest.ts';
 import { placeProblem } from '../targets/files/own-place.ts';
 import { CURRENT } from '../targets/files/versioned-folder.ts';
+import { machineId } from './machine.ts';
 
 /** A folder that an agent feeds, as long as it runs. */
 export interface Claim {
@@ -33,7 +34,7 @@ const OWNER = '.certbus-agent-owner';
 /** What all processes of one agent have in common, also in containers that share its state directory, and no other agent has. */
 function markOf(stateDirectory: string): string {
   const { dev, ino } = statSync(stateDirectory, { bigint: true });
-  return sha256(Buffer.from(JSON.stringify([hostname(), String(dev), String(ino)])));
+  return sha256(Buffer.from(JSON.stringify([machineId(), String(dev), String(ino)])));
 }
 
 function ownerIn(folder: string): { readonly mark: string; readonly what: string } {

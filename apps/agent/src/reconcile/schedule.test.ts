@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
-import { machineName } from './machine.ts';
+import { machineId, machineName } from './machine.ts';
 import { longestSilenceMs, offsetOf, waitFor } from './schedule.ts';
 
 const window = { windowMs: 60_000, spreadMs: 60_000 };
@@ -60,4 +60,14 @@ test('copies of one machine, with the id of the original, have an instant each, 
   const copies = hosts.map(instantOf);
   expect(new Set([...without, ...copies]).size).toBe(6);
   expect(hosts.map(instantOf)).toEqual(copies);
+});
+
+test('a machine is the same to its own processes where its name changes, and has its name where it has no id', () => {
+  const { path, remove } = temporaryFolder();
+  onTestFinished(remove);
+  const idFile = join(path, 'machine-id');
+  expect(['localhost', 'edge-1'].map((host) => machineId({ idFile, host }))).toEqual(['localhost', 'edge-1']);
+  writeFileSync(idFile, '6fb3dcd6a8f04e0b8a7f5e0e2c1d9b4a\n');
+  const ids = ['localhost', 'edge-1'].map((host) => machineId({ idFile, host }));
+  expect(ids).toEqual(Array.from({ length: 2 }, () => '6fb3dcd6a8f04e0b8a7f5e0e2c1d9b4a'));
 });
