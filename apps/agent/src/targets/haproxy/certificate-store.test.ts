@@ -91,3 +91,14 @@ test('a commit that is refused while the next text is set leaves no name with th
     ['/c.pem', THREE],
   ]);
 });
+
+test('a HAProxy that is too old for its list is named', async () => {
+  const ask = async (command: string) =>
+    `Unknown command: '${command}', but maybe one of the following ones is a match:`;
+  const askAll = (commands: readonly string[]) => Promise.all(commands.map(ask));
+  const store = createCertificateStore({ ask, askAll, close() {} }, { list: '/list', bufferSize: 16_384 });
+  await expect(store.offered()).rejects.toMatchObject({
+    code: 'CERTBUS_AGENT_TARGET_FAILED',
+    message: expect.stringContaining('it is older than 2.2'),
+  });
+});

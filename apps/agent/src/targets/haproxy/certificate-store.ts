@@ -157,6 +157,11 @@ export function createCertificateStore(
           'HAProxy does not let the agent ask for certificates on its socket. Add "level admin" to its "stats socket" line, and restart HAProxy.';
         throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
       }
+      if (lines[0]?.startsWith('Unknown command')) {
+        const what =
+          'HAProxy does not know the command "show ssl crt-list": it is older than 2.2, or the socket is that of something else.';
+        throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
+      }
       // It names the list first. One that runs without it must find the files when it is reloaded with it, so that no certificate is refused here.
       if (!lines[0]?.startsWith('#')) {
         const what = `HAProxy does not use ${list} yet. Add the "bind" line that "certbus-agent init" prints, and reload HAProxy: the files for it are in place.`;
