@@ -92,3 +92,26 @@ test('one that answers nothing is given up after the time that it has for its fi
   await vi.advanceTimersByTimeAsync(2_000);
   await given;
 });
+
+test.each([
+  [
+    'of the master process',
+    'master> ',
+    /it is that of the master process \("-S"\)\. Name that of a "stats socket" line/,
+  ],
+  ['that sends without an end', 'A'.repeat(100_000), /its answer has no end/],
+])('a socket %s is given up at once, and named', async (_, sent, message) => {
+  const { path: folder, remove } = temporaryFolder();
+  onTestFinished(remove);
+  const path = join(folder, 'admin.sock');
+  const server = createServer((socket) => {
+    socket.on('error', () => {}).once('data', () => void socket.write(sent));
+  }).listen(path);
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const opening = openRuntimeApi(path, new AbortController().signal, { maxAnswer: 90_000 });
+  await expect(opening).rejects.toMatchObject({
+    code: 'CERTBUS_AGENT_TARGET_FAILED',
+    message: expect.stringMatching(message),
+  });
+});

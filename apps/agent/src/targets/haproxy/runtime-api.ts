@@ -18,8 +18,16 @@ export interface RuntimeApi {
 
 const TIMEOUT_MS = 10_000;
 const READ_BYTES = 65_536;
+/** Longest answer, characters: the list of a million certificates is shorter. */
+const MAX_ANSWER = 100_000_000;
 /** Ends each answer in interactive mode. */
 const PROMPT = '\n> ';
+/** Begins interactive mode. */
+const PROMPTED = 'prompt';
+/** What the process that starts the others prints in place of {@link PROMPT}. */
+const MASTER_PROMPT = 'master> ';
+const OF_MASTER = 'it is that of the master process ("-S")';
+const TOO_LONG = 'its answer has no end';
 /** What it says to each line of a payload. */
 const PAYLOAD_PROMPTS = /^(?:\+ )+/;
 
@@ -27,6 +35,7 @@ const PAYLOAD_PROMPTS = /^(?:\+ )+/;
 const advice = (path: string): Readonly<Record<string, string>> => ({
   EACCES: `This user has no access to it: run the agent in the group of the socket, or add "mode 660 group GROUP" to its "stats socket" line and restart HAProxy, which keeps the socket as it is over a reload.`,
   ECONNREFUSED: 'HAProxy is not running; start it.',
+  [OF_MASTER]: 'Name that of a "stats socket" line with "level admin" in its "global" section.',
   ENOENT: `HAProxy is not running, or its "global" section lacks "stats socket ${path} level admin".`,
 });
 
@@ -52,6 +61,8 @@ interface Question {
 function createAnswers() {
   /** What has come of the next answer, without a prompt in it. */
   let chunks: string[] = [];
+  /** Characters of it. */
+  let length = 0;
   let failure: AgentError | undefined;
   let waiting: Waiting[] = [];
 
@@ -63,12 +74,14 @@ function createAnswers() {
   /** Takes what came; returns whether an answer ended with it. */
   function take(chunk: string): boolean {
     const before = waiting.length;
+    length += chunk.length;
     // Of a long answer only the end is looked at: all of it, at each chunk, would be copied over and over.
     let text = `${chunks.pop() ?? ''}${chunk}`;
     for (let end = text.indexOf(PROMPT); end >= 0 && waiting.length > 0; end = text.indexOf(PROMPT)) {
       const answer = [...chunks, text.slice(0, end)].join('').replace(PAYLOAD_PROMPTS, '');
       chunks = [];
       text = text.slice(end + PROMPT.length);
+      length = text.length;
       waiting.shift()?.resolve(answer.trim());
     }
     // A prompt may be cut in two.
@@ -79,6 +92,7 @@ function createAnswers() {
   return {
     take,
     fail,
+    length: () => length,
     /** The command that HAProxy is at work on; `undefined` for none. */
     oldest: (): string | undefined => waiting[0]?.command,
     next: (command: string): Promise<string> =>
@@ -93,11 +107,15 @@ function createAnswers() {
  * Connects. Rejects `CERTBUS_AGENT_TARGET_FAILED` where nothing listens there, and `CERTBUS_AGENT_TARGET_TIMED_OUT` where nothing is answered.
  *
  * @param firstAnswerMs how long HAProxy has for its first answer, milliseconds; default 10000.
+ * @param maxAnswer longest answer, characters: what another program sends without an end would fill the memory. Default 100,000,000.
  */
 export async function openRuntimeApi(
   path: string,
   signal: AbortSignal,
-  { firstAnswerMs = TIMEOUT_MS }: { readonly firstAnswerMs?: number } = {},
+  {
+    firstAnswerMs = TIMEOUT_MS,
+    maxAnswer = MAX_ANSWER,
+  }: { readonly firstAnswerMs?: number; readonly maxAnswer?: number } = {},
 ): Promise<RuntimeApi> {
   signal.throwIfAborted();
   let timeoutMs = firstAnswerMs;
@@ -107,7 +125,10 @@ export async function openRuntimeApi(
   const onread = {
     buffer: Buffer.allocUnsafe(READ_BYTES),
     callback(length: number, read: Uint8Array) {
-      if (answers.take(Buffer.from(read.buffer, read.byteOffset, length).toString('latin1'))) waitForOldest();
+      const text = Buffer.from(read.buffer, read.byteOffset, length).toString('latin1');
+      if (answers.take(text)) waitForOldest();
+      if (answers.oldest() === PROMPTED && text.endsWith(MASTER_PROMPT)) fail(unreachable(path, OF_MASTER));
+      if (answers.length() > maxAnswer) fail(unreachable(path, TOO_LONG));
       return true;
     },
   };
@@ -149,7 +170,7 @@ export async function openRuntimeApi(
     return { command, lines: `${command}\n` };
   };
 
-  await send(oneLine('prompt'));
+  await send(oneLine(PROMPTED));
   timeoutMs = TIMEOUT_MS;
   return {
     ask(command, payload) {
