@@ -179,9 +179,10 @@ export async function startAgent(
     });
     return agentHealth(source.health(), described);
   }
+  const noteStatus = () => writeStatus(stateDirectory, { ...summary(), targets: statuses() });
   function take(reported: TargetStatus): void {
     logStatus(reported);
-    writeStatus(stateDirectory, { ...summary(), targets: statuses() });
+    noteStatus();
     waiting.delete(reported.name);
     if (waiting.size === 0) markStarted();
   }
@@ -204,6 +205,8 @@ export async function startAgent(
     });
     workers.push(worker);
   }
+  // The first pass can take minutes: until it has ended, what is there would be of a process that is gone.
+  noteStatus();
   const wake = (certificateId?: string) => {
     for (const worker of workers) worker.wake(certificateId);
   };

@@ -171,6 +171,32 @@ test('a pause waits for the end of a change that had begun', async () => {
   expect(existsSync(ended)).toBe(true);
 });
 
+test('an agent that has not ended its first comparison is running, and its status is 10', async () => {
+  const site = await createSite();
+  await site.bus.issue(['a.test']);
+  const [begun, go, script] = ['begun', 'go', 'reload'].map((name) => join(site.folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  writeFileSync(script, `#!/bin/sh\ntouch ${begun}; while [ ! -e ${go} ]; do sleep 0.1; done\n`, { mode: 0o700 });
+  const after = { command: [script], timeoutMs: LONG_MS };
+  const targets = [{ type: 'files', folder: join(site.folder, 'certs'), after, windowMs: 0 }];
+  const content = { bus: 'sqlite:bus.db#test', trust: 'bus.pub', identity: 'loadbalancer.key', targets };
+  writeFileSync(join(site.folder, 'agent.json'), JSON.stringify(content), { mode: 0o600 });
+  const agent = spawn(process.execPath, [program, 'run'], { cwd: site.folder, env: environmentOf(site) });
+  onTestFinished(() => void agent.kill('SIGKILL'));
+  await settled(() => expect(existsSync(begun)).toBe(true));
+  const starting = await run(site, 'status');
+  expect(starting).toMatchObject({ status: 10, stdout: expect.stringMatching(/^running as process/) });
+  expect(starting.stdout).toContain('files: starting, never compared\n');
+  expect(starting.stderr).toContain('files was not compared since the start of the agent');
+  writeFileSync(go, '');
+  await settled(async () =>
+    expect(await run(site, 'status')).toMatchObject({ status: 0, stdout: expect.stringContaining('files: in place') }),
+  );
+});
+
 test('a target that cannot be fed is named, and the status is 10', async () => {
   const site = await createSite();
   await site.bus.issue(['a.test']);

@@ -27,9 +27,14 @@ const SHOWN = 20;
 const named = (names: readonly string[]): string =>
   names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
 
-function stateOf({ isPaused, error }: Target, wrong: number): string {
-  if (isPaused) return 'paused';
-  if (error) return 'failed';
+/** Whether the agent has not ended its first comparison of a target since its start. */
+const isStarting = ({ isPaused, error, checkedAt }: Target): boolean =>
+  !isPaused && error === null && checkedAt === null;
+
+function stateOf(target: Target, wrong: number): string {
+  if (target.isPaused) return 'paused';
+  if (target.error) return 'failed';
+  if (isStarting(target)) return 'starting';
   return wrong > 0 ? 'in part' : 'in place';
 }
 
@@ -79,6 +84,7 @@ export default class Status extends BaseCommand {
         ? [`it has written no status since ${status.at}: it hangs, or the disk of ${folder} is full`]
         : []),
       ...(status.live ? [] : ['it is behind the bus']),
+      ...targets.filter(isStarting).map(({ name }) => `${name} was not compared since the start of the agent`),
       ...unhealthyTargets(status).map((name) => `not everything is in place at ${name}`),
     ];
     if (wrong.length === 0) return result;
