@@ -4,7 +4,7 @@ import { createSecureContext, type Server } from 'node:tls';
 import { putInFront } from './connections.ts';
 import { closeNative } from './contexts.ts';
 import { peekHello } from './hello-peek.ts';
-import { identityOf, settingsOf } from './server-settings.ts';
+import { identityOf, settingsOf, sharedContextOf } from './server-settings.ts';
 
 /** A chain and its key, PEM. */
 export interface KeyPair {
@@ -68,7 +68,8 @@ export function showDefaultCertificates(
   server: Server,
   { find, onUnfit, now }: DefaultCertificatesOptions,
 ): DefaultCertificates {
-  const own = identityOf(server);
+  let own = identityOf(server);
+  let context = sharedContextOf(server);
   const found = new Map<string, Default>();
   /** What is not tried again: clients choose the address that they come to, and a context is expensive. */
   const unfit = new WeakSet<KeyPair>();
@@ -85,6 +86,16 @@ export function showDefaultCertificates(
     const identity = pairs ? { key: pairs.map(({ key }) => key), cert: pairs.map(({ cert }) => cert) } : own;
     // Without its ticket keys, every session of the server would end with the change.
     server.setSecureContext({ ...settingsOf(server), ...identity, ticketKeys: server.getTicketKeys() });
+    context = sharedContextOf(server);
+  }
+
+  /** Looks whether the program itself has given the server another certificate or other settings: what was shown before is shown no longer then. */
+  function lookAtServer(): void {
+    const current = sharedContextOf(server);
+    if (current === context) return;
+    context = current;
+    own = identityOf(server);
+    shown = undefined;
   }
 
   /** Whether TLS takes a pair with the server's settings: its ciphers can ask for longer keys, for example. */
@@ -147,6 +158,7 @@ export function showDefaultCertificates(
   }
 
   putInFront(server, (socket, passOn) => {
+    lookAtServer();
     const address = addressOf(socket);
     const known = found.get(address);
     if (known && isInTime(known)) return prepare(socket, known, passOn);

@@ -237,3 +237,21 @@ test.each(['', 'not a name', '*.a.test', 'a..test', 'a.test:443'])(
     await expect(refused).rejects.toThrow('The option "defaultName" is neither a host name nor an IP address');
   },
 );
+
+test('what a program gives its server later is shown where there is no default, and defaults go on', async () => {
+  const bus = await newBus();
+  const { serialNumber } = await bus.issue(['127.0.0.1']);
+  const [first, second] = [await bus.issue(['first.test']), await bus.issue(['second.test'])];
+  const client = await newClient(bus);
+  const identityOf = ({ certificate: cert, privateKey: key }: typeof first) => ({ cert, key });
+  const server = createServer(client.tlsOptions(identityOf(first)));
+  const port = await serve(client, server);
+  const serialsAt = async () => [await serialAt(port), await serialAt(port, { host: '127.0.0.2' })];
+  expect(await serialsAt()).toEqual([serialNumber, first.serialNumber]);
+  server.setSecureContext(identityOf(second));
+  expect(await serialsAt()).toEqual([serialNumber, second.serialNumber]);
+  server.setSecureContext({ ca: bus.roots });
+  expect(await serialAt(port)).toBe(serialNumber);
+  await expect(serialAt(port, { host: '127.0.0.2' })).rejects.toThrow(/handshake failure/);
+  expect(await serialAt(port)).toBe(serialNumber);
+});

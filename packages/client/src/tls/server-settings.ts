@@ -45,6 +45,10 @@ export const settingsOf = (server: Server): SecureContextOptions => pick(server,
 /** Key and certificate of a server. */
 export const identityOf = (server: Server): SecureContextOptions => pick(server, IDENTITY);
 
+/** What a server makes the TLS of its connections of, which is not documented: `setSecureContext` puts another one in its place. */
+export const sharedContextOf = (server: Server): unknown =>
+  (server as unknown as { readonly _sharedCreds?: unknown })._sharedCreds;
+
 /** Whether a server shows a certificate where a context without one is chosen: its own, or what it was given as its default. */
 export function showsByItself(server: Server): boolean {
   const { cert, pfx } = server as unknown as Readonly<Record<string, unknown>>;
