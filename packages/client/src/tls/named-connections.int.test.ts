@@ -21,14 +21,19 @@ function shown(port: number, ...args: readonly string[]): Promise<string | undef
 }
 
 async function startServer(version: Parameters<typeof findNode>[0]) {
-  const server = spawn(await findNode(version), [PROGRAM], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const server = spawn(await findNode(version), [PROGRAM], { stdio: ['pipe', 'pipe', 'inherit'] });
   onTestFinished(() => void server.kill('SIGKILL'));
   const ended = once(server, 'exit').then(([code]) => Promise.reject(new Error(`the server exited with ${code}`)));
   const [line] = await Promise.race([once(server.stdout, 'data'), ended]);
-  return JSON.parse(String(line)) as {
+  const { port, serials } = JSON.parse(String(line)) as {
     port: number;
     serials: Record<'ecdsa' | 'rsa' | 'bothEcdsa' | 'bothRsa', string>;
   };
+  const giveUpTls12 = async () => {
+    server.stdin.write('give up TLS 1.2\n');
+    await once(server.stdout, 'data');
+  };
+  return { port, serials, giveUpTls12 };
 }
 
 /** Clients of each protocol version that can use one key type only, by signature algorithms or by cipher suites. */
@@ -45,7 +50,7 @@ const ECDSA_ONLY = [
 
 describe.skipIf(part.skip).each(['22.23.3', '24.21.0', '26.10.0'] as const)(part.title('on Node %s'), (version) => {
   test('each client gets a key type that it can use, and never the certificate of another name', async () => {
-    const { port, serials } = await startServer(version);
+    const { port, serials, giveUpTls12 } = await startServer(version);
     const named = (name: string, only: readonly string[]) => shown(port, '-servername', name, ...only);
     // The first handshakes of the process are those that only a ClientHello decides.
     for (const only of ECDSA_ONLY.toReversed()) {
@@ -62,6 +67,12 @@ describe.skipIf(part.skip).each(['22.23.3', '24.21.0', '26.10.0'] as const)(part
       expect(await named('both.test', only)).toBe(serials.bothEcdsa);
       expect(await named('rsa.test', only)).toBe(serials.rsa);
       expect(await named('ecdsa.test', only)).toBe(serials.ecdsa);
+    }
+    // What a server is given later counts for connections of every kind.
+    await giveUpTls12();
+    for (const name of [['-servername', 'rsa.test'], ['-noservername']]) {
+      expect(await shown(port, ...name, '-tls1_2')).toBeUndefined();
+      expect(await shown(port, ...name, '-tls1_3')).toBeDefined();
     }
   });
 });

@@ -2,7 +2,7 @@
 import { createSecureContext, type SecureContext, type Server } from 'node:tls';
 import { putInFront } from './connections.ts';
 import { peekHello } from './hello-peek.ts';
-import { settingsOf } from './server-settings.ts';
+import { settingsOf, sharedContextOf } from './server-settings.ts';
 
 /**
  * Before Node 24 the certificate of a server name joins the default one on the connection instead of taking its place: where their key
@@ -26,15 +26,26 @@ interface NativeContext {
  */
 export function hideDefaultFromNamed(server: Server): void {
   if (!MIXES_CERTIFICATES) return;
-  const bare = createSecureContext(settingsOf(server));
   const shared = server as unknown as SharedContext;
+  let bare: SecureContext | undefined;
+  let madeBeside: unknown;
+
+  /** Made again where the server was given other settings. */
+  function bareContext(): SecureContext {
+    const current = sharedContextOf(server);
+    if (!bare || madeBeside !== current) bare = createSecureContext(settingsOf(server));
+    madeBeside = current;
+    return bare;
+  }
+
   putInFront(server, (socket, passOn) => {
     peekHello(socket, (hello) => {
       if (hello?.serverName === undefined) return passOn();
+      const context = bareContext();
       // Sessions are resumed by the server's ticket keys, also after these were replaced.
-      (bare as unknown as NativeContext).context.setTicketKeys(server.getTicketKeys());
+      (context as unknown as NativeContext).context.setTicketKeys(server.getTicketKeys());
       const normal = shared._sharedCreds;
-      shared._sharedCreds = bare;
+      shared._sharedCreds = context;
       try {
         passOn();
       } finally {

@@ -4,7 +4,7 @@ import { createTestBus } from '@certbus/client/testing';
 
 /**
  * A server with an RSA certificate for rsa.test and an ECDSA one for ecdsa.test, and both for both.test, which is its default. It prints
- * its port, and the serial numbers by name and key type. It runs the built packages, since older Nodes do not read all of the sources.
+ * its port, and the serial numbers by name and key type. Told to, it gives up TLS 1.2 and says so. It runs the built packages, since older Nodes do not read all of the sources.
  */
 const bus = await createTestBus();
 const issue = async (name: string, keyType: 'p-256' | 'rsa-2048') =>
@@ -29,3 +29,7 @@ server
     const address = server.address();
     process.stdout.write(`${JSON.stringify({ port: typeof address === 'object' ? address?.port : 0, serials })}\n`);
   });
+process.stdin.once('data', () => {
+  server.setSecureContext({ minVersion: 'TLSv1.3' });
+  process.stdout.write('gave up TLS 1.2\n');
+});
