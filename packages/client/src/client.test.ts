@@ -79,6 +79,10 @@ test('a server answers with the certificate of the bus, for every way to type it
   expect(await serialOf('shop.a.test')).toBe(wildcard.serialNumber);
   expect(await serialOf('a.test')).toBe(wildcard.serialNumber);
   expect(await serialOf('xn--bcher-kva.test')).toBe(idn.serialNumber);
+  // Node's own client sends it as it is typed.
+  expect((await shakeHands(port, 'BÜCHER.test.', { ca: bus.roots, insecure: true })).serialNumber).toBe(
+    idn.serialNumber,
+  );
   expect(await client.secureContextFor('WWW.A.Test.')).toBe(await client.secureContextFor('www.a.test'));
   expect(await client.secureContextFor('bücher.test')).toBe(await client.secureContextFor('xn--bcher-kva.test'));
   expect([...client.certificates()]).toHaveLength(3);
@@ -95,6 +99,17 @@ test('a name without a certificate is refused by TLS, and told', async () => {
   await expect(shakeHands(port, 'deep.www.a.test', { ca: bus.roots })).rejects.toThrow(/handshake failure/);
   expect(missing).toEqual(['b.test', 'deep.www.a.test']);
   expect(client.health().missingNames).toEqual(missing);
+});
+
+test('a name with letters that no certificate covers is told as it was typed', async () => {
+  const bus = await newBus();
+  const client = await newClient(bus);
+  const missing: string[] = [];
+  client.on('missing', ({ serverName }) => missing.push(serverName));
+  const { port } = await newServer(client);
+  for (const name of ['straße über.test', '例え.test'])
+    await expect(shakeHands(port, name, { ca: bus.roots })).rejects.toThrow(/handshake failure/);
+  expect(missing).toEqual(['straße über.test', 'xn--r8jz45g.test']);
 });
 
 test("a name that steers a terminal is shown without what steers it, and not longer than DNS's names", async () => {

@@ -6,6 +6,7 @@ import type { ClientAbility } from './client-ability.ts';
 import { type CertificateContext, handOut } from './contexts.ts';
 import { helloOf } from './hello-peek.ts';
 import type { NameMap } from './name-map.ts';
+import { textOfSentName } from './sent-name.ts';
 import { showsByItself } from './server-settings.ts';
 
 /** What Node's TLS server calls with a server name. */
@@ -61,10 +62,11 @@ export function createSniCallback({
 
   /** For what the map does not have, or has for some clients only. */
   function search(caller: unknown, typed: string, callback: Parameters<SniCallback>[1]): void {
-    const serverName = normalizeServerName(typed);
     const server = serverOf(caller);
+    const text = server ? textOfSentName(typed) : typed;
+    const serverName = normalizeServerName(text);
     if (!serverName) {
-      refuse(server, typed, callback);
+      refuse(server, text, callback);
       return;
     }
     let isUnknown = false;
@@ -106,7 +108,7 @@ export function guardResumption(server: Server, isCovered: (serverName: string) 
     if (!socket.isSessionReused()) return;
     const typed = socket.servername || helloOf(socket)?.serverName;
     if (!typed) return;
-    const serverName = normalizeServerName(typed);
+    const serverName = normalizeServerName(textOfSentName(typed));
     if (!serverName || !isCovered(serverName)) socket.destroy();
   });
 }
