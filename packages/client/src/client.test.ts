@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createIdentity, parseIdentityFile, seal } from '@certbus/events';
 import { temporaryFolder } from 'certbus-services';
-import { afterAll, afterEach, expect, onTestFinished, test } from 'vitest';
+import { afterAll, afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { CertBus, ConnectOptions } from './cert-bus.ts';
 import { alarmsOf } from './client.builders.ts';
 import { connect } from './connect.ts';
@@ -299,6 +299,19 @@ test('paths are taken from the folder that the process is in when it connects', 
   await client.close();
   expect([readdirSync(elsewhere), alarms]).toEqual([[], []]);
   expect(readdirSync(join(here, 'state')).filter((name) => name.endsWith('.db'))).toHaveLength(1);
+});
+
+test('an empty text in the place of the state directory is not the folder that the process is in', async () => {
+  const [here, state] = [newPlace('here'), newPlace('state')];
+  mkdirSync(here);
+  const before = process.cwd();
+  onTestFinished(() => process.chdir(before));
+  process.chdir(here);
+  vi.stubEnv('CERTBUS_STATE_DIR', state);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const { bus, identity, trust } = await newBus();
+  open.push(await connect({ bus, identity, trust, stateDirectory: '' }));
+  expect([readdirSync(here), readdirSync(state).length > 0]).toEqual([[], true]);
 });
 
 test('an empty replica and no bus: a clear error that names the bus and what to do', async () => {

@@ -193,7 +193,7 @@ function resolved(options: MaterialOptions): MaterialOptions {
     ...options,
     bus: typeof bus === 'string' ? resolveAddress(bus, process.cwd()) : bus,
     archive: archiveOf(options),
-    ...(replica === ':memory:' ? {} : { stateDirectory: resolve(stateDirectory ?? stateDirectoryOf(process.env)) }),
+    ...(replica === ':memory:' ? {} : { stateDirectory: resolve(stateDirectory || stateDirectoryOf(process.env)) }),
   };
 }
 
