@@ -31,23 +31,24 @@ function listen() {
     changed: { moved: ignore, rebuilt: ignore },
     noted: ignore,
   });
-  const wait = (ms: number) => {
+  /** Looks once after so much time, or every second of it. */
+  const lookAfter = (ms: number, following: Following | undefined) => {
     elapsedMs += ms;
+    listener.watching(following);
   };
-  return { notes, said, listener, wait };
+  const watch = (ms: number, following: Following | undefined) => {
+    for (const end = elapsedMs + ms; elapsedMs < end; ) lookAfter(1_000, following);
+  };
+  return { notes, said, listener, lookAfter, watch };
 }
 
 test('a process that follows and is silent for three notes is an error, once, until it notes something', () => {
-  const { notes, said, listener, wait } = listen();
+  const { notes, said, listener, watch } = listen();
   listener.watching(NOTED);
   expect([notes.live, notes.lastContactAt]).toEqual([true, NOTED.lastContactAt]);
-  wait(30_000);
-  listener.watching(NOTED);
+  watch(30_000, NOTED);
   expect(notes.live).toBe(true);
-  for (let look = 0; look < 3; look += 1) {
-    wait(1_000);
-    listener.watching(NOTED);
-  }
+  watch(3_000, NOTED);
   expect(notes.live).toBe(false);
   expect(notes.trouble).toMatchObject({
     code: 'CERTBUS_REPLICA_SILENT',
@@ -56,6 +57,17 @@ test('a process that follows and is silent for three notes is an error, once, un
   listener.watching({ ...NOTED, beat: 2 });
   expect([notes.live, notes.trouble]).toEqual([true, undefined]);
   expect(said).toEqual(['live', 'CERTBUS_REPLICA_SILENT', 'live']);
+});
+
+test('a time in which this process did not run either is no silence of the other', () => {
+  const { notes, said, listener, lookAfter, watch } = listen();
+  listener.watching(NOTED);
+  lookAfter(3_600_000, NOTED);
+  watch(5_000, NOTED);
+  expect([notes.live, said]).toEqual([true, ['live']]);
+  // It does not begin to run again with this one.
+  watch(30_000, NOTED);
+  expect(said).toEqual(['live', 'CERTBUS_REPLICA_SILENT']);
 });
 
 test('one that reads along is live when the one that follows is, and has its error with its code', () => {
@@ -72,7 +84,6 @@ test('one that reads along is live when the one that follows is, and has its err
   // One that has never noted anything is silent as well, in the end.
   const other = listen();
   other.listener.watching(undefined);
-  other.wait(31_000);
-  other.listener.watching(undefined);
+  other.watch(31_000, undefined);
   expect(other.said).toEqual(['CERTBUS_REPLICA_SILENT']);
 });

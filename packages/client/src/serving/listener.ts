@@ -18,6 +18,8 @@ class FollowingError extends Error {
 const MISSED_NOTES = 3;
 /** Of a process that has noted nothing yet. */
 const FIRST_NOTE_MS = 10_000;
+/** Notes are looked for about every second. Of more time between two looks this process did not run, as in a machine that was paused; nor perhaps did the other. */
+const LONGEST_LOOK_MS = 5_000;
 
 function silent({ holder }: Pick<Following, 'holder'>, ms: number): ReplicaError {
   const what = `The process that follows the bus for this machine (${holder}) has noted nothing for ${Math.round(ms / 1000)} s, so nothing new is taken. Is it stopped or hung? End it: another process then takes over.`;
@@ -40,7 +42,9 @@ export interface ListenerOptions {
 /** Makes the listener. */
 export function createListener(options: ListenerOptions): FollowerListener {
   const { replica, notes, emitter, now, elapsed, changed, noted } = options;
-  let heard: { readonly beat: number | undefined; readonly at: number } | undefined;
+  /** The last beat, and for how long this process has seen no other. */
+  let heard: { readonly beat: number | undefined; silentMs: number } | undefined;
+  let lookedAt = elapsed();
 
   function setLive(live: boolean): void {
     const becomes = live && !notes.live;
@@ -88,17 +92,20 @@ export function createListener(options: ListenerOptions): FollowerListener {
     },
     watching(following) {
       notes.following = false;
+      const at = elapsed();
+      const lookMs = Math.min(at - lookedAt, LONGEST_LOOK_MS);
+      lookedAt = at;
       if (!heard || following?.beat !== heard.beat) {
-        heard = { beat: following?.beat, at: elapsed() };
+        heard = { beat: following?.beat, silentMs: 0 };
         if (following) take(following);
         return;
       }
-      const ms = elapsed() - heard.at;
-      if (ms <= MISSED_NOTES * (following?.everyMs ?? FIRST_NOTE_MS)) return;
+      heard.silentMs += lookMs;
+      if (heard.silentMs <= MISSED_NOTES * (following?.everyMs ?? FIRST_NOTE_MS)) return;
       notes.live = false;
       // Reported once: how long it has been silent changes with every look.
       const isKnown = notes.trouble instanceof ReplicaError && notes.trouble.code === 'CERTBUS_REPLICA_SILENT';
-      if (!isKnown) setTrouble(silent(following ?? { holder: 'unknown' }, ms));
+      if (!isKnown) setTrouble(silent(following ?? { holder: 'unknown' }, heard.silentMs));
     },
     failed(error) {
       // A bus that is away is waited for; a replica that cannot be written takes nothing even if the bus answers.
