@@ -8,7 +8,7 @@ import { RuntimeError } from './errors.ts';
 import { readOwnFile, replaceFile, writeNew } from './key-files.ts';
 import { readFromAws, writeToAws } from './secrets/aws.ts';
 import { isReference, parseCheckpointReference, type SecretReference, shownReference } from './secrets/reference.ts';
-import { isCovered } from './trust-file.ts';
+import { isCovered, trustOf } from './trust-file.ts';
 
 /** Where a checkpoint is kept. Its text is that of a trust file, whose floor is the checkpoint. */
 interface Place {
@@ -94,7 +94,7 @@ export async function readKnownTrust(
   environment: Machine,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<KnownTrust> {
-  const own = parseTrust(environment.config.trust);
+  const own = trustOf(environment.config);
   const place = placeOf(environment);
   if (!place) return { trust: own, isKept: false, hasCheckpoint: false, keep: async () => {} };
   const read = async (until?: AbortSignal): Promise<Trust | undefined> => {

@@ -1,7 +1,8 @@
 /** What a manager's program knows of its machine: the local configuration, the environment's variables, and where state is kept. */
+import { EventsError } from '@certbus/events';
 import { ownFolder, stateDirectoryOf } from '@certbus/replica';
 import { createOutgoing, type Outgoing } from '@certbus/store/outgoing';
-import { KEY_NAMES, KEY_VARIABLES, type LocalConfig, readLocalConfig, SECRET } from './local-config.ts';
+import { KEY_NAMES, KEY_VARIABLE, KEY_VARIABLES, type LocalConfig, readLocalConfig, SECRET } from './local-config.ts';
 import type { WriteLine } from './logger.ts';
 import { isReference } from './secrets/reference.ts';
 import { createReferences, type References } from './secrets/references.ts';
@@ -61,6 +62,40 @@ export async function readKey(
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<string> {
   return references.read(config[name](), { what: KEY_NAMES[name], signal });
+}
+
+/** A message about the text of a key, with the place that the text is from. */
+function placed(
+  { config, variables }: Pick<Environment, 'config' | 'variables'>,
+  name: 'managerKey' | 'rootKey' | 'identity',
+  { message }: Error,
+): string {
+  const what = KEY_NAMES[name];
+  const source = config[name]();
+  if (isReference(source)) return `What ${source} holds is not ${what.toLowerCase()}. ${message}`;
+  const variable = KEY_VARIABLE[name];
+  if (variables[variable])
+    return `${variable}: ${message} The variable has the text of a key; ${variable}_FILE names a file.`;
+  const file = config.files.find((each) => each.what === what)?.path;
+  return file === undefined ? message : `${file}: ${message}`;
+}
+
+/**
+ * A key of the local configuration, wherever it is kept. Rejects as {@link readKey}, and as `parse` throws, with the file, variable or reference that
+ * the text is from.
+ */
+export async function readParsedKey<T>(
+  environment: Pick<Environment, 'config' | 'references' | 'variables'>,
+  name: 'managerKey' | 'rootKey' | 'identity',
+  { parse, signal }: { readonly parse: (text: string) => T | Promise<T>; readonly signal?: AbortSignal | undefined },
+): Promise<T> {
+  const text = await readKey(environment, name, { signal });
+  try {
+    return await parse(text);
+  } catch (cause) {
+    if (!(cause instanceof EventsError)) throw cause;
+    throw new EventsError(cause.code, placed(environment, name, cause), { cause });
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Examines this machine and its bus for `certbus doctor`: what stops other commands is a finding here, after which it goes on. */
-import { type ManagerKey, parseIdentityFile, parseTrust, type Trust } from '@certbus/events';
+import { type ManagerKey, parseIdentityFile, type Trust } from '@certbus/events';
 import { type DiagnosisOptions, diagnoseReader, type Finding, openManager } from '@certbus/manager';
 import { replicaPicture } from '@certbus/manager/picture';
 import { openReplica, type Replica } from '@certbus/replica';
@@ -13,6 +13,7 @@ import { loggerOf } from './logger.ts';
 import { readManagerKey } from './manager-key.ts';
 import { managerReplicaPath, type OpenBus, openLocalBus } from './open-bus.ts';
 import { createSolverFactory } from './solvers/solvers.ts';
+import { trustOf } from './trust-file.ts';
 import { unreadableLog } from './unreadable-log.ts';
 import { readPictureNow } from './with-picture.ts';
 
@@ -179,7 +180,7 @@ export async function examineMachine(
   signal.throwIfAborted();
   if (key instanceof Error)
     failed('key', 'manager key', key, 'On a load balancer, which has none, use "certbus doctor --load-balancer".');
-  const trust = attempt(() => parseTrust(config.trust));
+  const trust = attempt(() => trustOf(config));
   if (trust instanceof Error) {
     failed('config', 'trust file', trust, 'Copy bus.pub from a machine that has the right one.');
     return findings;

@@ -124,6 +124,13 @@ const KEYS = {
 /** The variables that keys, or references to them, can be in. */
 export const KEY_VARIABLES: readonly string[] = Object.values(KEYS).map(({ variable }) => variable);
 
+/** The variable that each key, or a reference to it, can be in. */
+export const KEY_VARIABLE: Readonly<Record<KeyName['field'], string>> = {
+  rootKey: KEYS.root.variable,
+  managerKey: KEYS.manager.variable,
+  identity: KEYS.identity.variable,
+};
+
 /** What each key is called in messages. */
 export const KEY_NAMES: Readonly<Record<KeyName['field'], string>> = {
   rootKey: KEYS.root.what,

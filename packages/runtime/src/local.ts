@@ -9,6 +9,7 @@ export {
   plainSecrets,
   readEnvironment,
   readKey,
+  readParsedKey,
   secretsOf,
   type Variables,
 } from './environment.ts';
@@ -30,3 +31,4 @@ export {
 export { CONFIG_FILE, type LocalConfig, type LocalPrograms, readLocalConfig } from './local-config.ts';
 export { jsonLine, type LogLevel, type WriteLine } from './logger.ts';
 export { parseCheckpointReference, parseReference, type SecretReference } from './secrets/reference.ts';
+export { trustOf } from './trust-file.ts';

@@ -1,12 +1,13 @@
 /** Opens the bus of this machine, its archive and its replica. */
 import { existsSync } from 'node:fs';
-import { type ManagerKey, parseTrust, type Trust } from '@certbus/events';
+import type { ManagerKey, Trust } from '@certbus/events';
 import type { Checkpoint } from '@certbus/events/history';
 import { openReplica, replicaPath } from '@certbus/replica';
 import { type ArchivePlace, type Bus, type Log, openBus, parseAddress } from '@certbus/store';
 import { openArchivePlace, openLog } from '@certbus/store/open';
 import { type KnownTrust, readKnownTrust } from './checkpoint.ts';
 import type { Environment } from './environment.ts';
+import { trustOf } from './trust-file.ts';
 
 /** A bus that is open, and how to close it. */
 export interface OpenBus {
@@ -64,7 +65,7 @@ export function managerReplicaPath({ stateDirectory, config }: Environment): str
 export async function knownCheckpoint(environment: Environment): Promise<Checkpoint | undefined> {
   const path = managerReplicaPath(environment);
   if (!existsSync(path)) return undefined;
-  const { busId } = parseTrust(environment.config.trust);
+  const { busId } = trustOf(environment.config);
   const replica = await openReplica({ path, busId, isBrief: true });
   try {
     return replica.checkpoint();

@@ -1,6 +1,6 @@
 /** Reads the root key, where it is on this machine. */
 import { parseRootKey, type Signer } from '@certbus/events';
-import { type Environment, readKey } from './environment.ts';
+import { type Environment, readParsedKey } from './environment.ts';
 import { isNotThere } from './with-key-holder.ts';
 
 /**
@@ -9,10 +9,10 @@ import { isNotThere } from './with-key-holder.ts';
  */
 export async function findRootKey(
   environment: Environment,
-  options: { readonly signal: AbortSignal },
+  { signal }: { readonly signal: AbortSignal },
 ): Promise<Signer | undefined> {
   try {
-    return parseRootKey(await readKey(environment, 'rootKey', options));
+    return await readParsedKey(environment, 'rootKey', { parse: parseRootKey, signal });
   } catch (error) {
     if (isNotThere(error)) return undefined;
     throw error;

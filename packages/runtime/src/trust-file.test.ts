@@ -6,7 +6,7 @@ import { temporaryFolder } from 'certbus-services';
 import { afterAll, expect, test } from 'vitest';
 import { environmentOf } from './environment.ts';
 import { readLocalConfig } from './local-config.ts';
-import { writeFloor } from './trust-file.ts';
+import { trustOf, writeFloor } from './trust-file.ts';
 
 const temporary = temporaryFolder();
 let sites = 0;
@@ -94,4 +94,13 @@ test('an old head is accepted by the environment where it says so, and by what a
     true,
   ]);
   expect(accepts(undefined, true)).toBe(true);
+});
+
+test('a trust file that is not one is named', () => {
+  const { path, config } = newSite({ text: 'something else\n' });
+  const malformed = (message: string) => expect.objectContaining({ code: 'CERTBUS_EVENTS_TRUST_MALFORMED', message });
+  expect(() => trustOf(config())).toThrow(malformed(expect.stringContaining(`${path}: Line 1 of a trust file reads`)));
+  expect(() => trustOf(config({ CERTBUS_TRUST: 'certbus1 x y' }))).toThrow(
+    malformed(expect.stringMatching(/^Line 1 of a trust file reads/)),
+  );
 });

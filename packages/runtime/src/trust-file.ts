@@ -1,7 +1,17 @@
 /** Writes the floor into this machine's trust file: the one place where `bus.pub` changes once it is made. */
-import { type Floor, formatTrust, parseTrust } from '@certbus/events';
+import { EventsError, type Floor, formatTrust, parseTrust, type Trust } from '@certbus/events';
 import { readOwnFile, replaceFile } from './key-files.ts';
 import type { LocalConfig } from './local-config.ts';
+
+/** The trust of a local configuration. Throws `CERTBUS_EVENTS_TRUST_MALFORMED`, which names the file. */
+export function trustOf({ trust, trustFile }: Pick<LocalConfig, 'trust' | 'trustFile'>): Trust {
+  try {
+    return parseTrust(trust);
+  } catch (cause) {
+    if (trustFile === undefined || !(cause instanceof EventsError)) throw cause;
+    throw new EventsError(cause.code, `${trustFile}: ${cause.message}`, { cause });
+  }
+}
 
 /** A floor that was to be written. */
 export interface WrittenFloor {

@@ -1,5 +1,5 @@
 /** Opens what a change of a bus's keys is made with on this machine: a manager in force where there is one, else the root alone. */
-import { parseTrust, type Signer } from '@certbus/events';
+import type { Signer } from '@certbus/events';
 import {
   type AppendedChange,
   appendChangeAsRoot,
@@ -17,6 +17,7 @@ import { nothingThere, RuntimeError } from './errors.ts';
 import { loggerOf } from './logger.ts';
 import { readManagerKey } from './manager-key.ts';
 import { managerReplicaPath, type OpenBus, openLocalBus } from './open-bus.ts';
+import { trustOf } from './trust-file.ts';
 import { withManager } from './with-manager.ts';
 import type { PictureOptions } from './with-picture.ts';
 
@@ -78,7 +79,7 @@ async function withReader<T>(
 ): Promise<T> {
   const open = await openLocalBus(environment, { signal });
   try {
-    const { busId } = parseTrust(environment.config.trust);
+    const { busId } = trustOf(environment.config);
     const replica = await openReplica({ path: managerReplicaPath(environment), busId, isBrief: true });
     try {
       const { bus, archive } = open;

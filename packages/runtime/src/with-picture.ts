@@ -1,5 +1,5 @@
 /** Shows what this machine's bus says to those who only look: without a manager's key, and from the replica where the bus is away. */
-import { type Manager, open, parseTrust } from '@certbus/events';
+import { type Manager, open } from '@certbus/events';
 import { type Picture, readPicture, readPictureAt, replicaPicture } from '@certbus/manager/picture';
 import { openReplica, type Replica, type ReplicaReader } from '@certbus/replica';
 import { StoreError } from '@certbus/store';
@@ -8,6 +8,7 @@ import { nothingThere, RuntimeError } from './errors.ts';
 import { loggerOf } from './logger.ts';
 import { readManagerKey } from './manager-key.ts';
 import { managerReplicaPath, type OpenBusOptions, openLocalBus } from './open-bus.ts';
+import { trustOf } from './trust-file.ts';
 
 export { openersOf } from '@certbus/manager/picture';
 export type { ListedCertificate, PlainCertificate } from '@certbus/replica';
@@ -75,7 +76,7 @@ export async function withPicture<T>(
   run: (picture: DatedPicture) => Promise<T>,
   options: PictureOptions,
 ): Promise<T> {
-  const { busId } = parseTrust(environment.config.trust);
+  const { busId } = trustOf(environment.config);
   const replica = await openReplica({ path: managerReplicaPath(environment), busId, isBrief: true });
   try {
     let away: DatedPicture['away'];
@@ -108,7 +109,7 @@ export async function configurationOf(
 
 /** Runs with what this machine has read of its bus before, without asking the bus. Rejects as opening a replica does. */
 export async function withKnown<T>(environment: Environment, run: (known: ReplicaReader) => T): Promise<T> {
-  const { busId } = parseTrust(environment.config.trust);
+  const { busId } = trustOf(environment.config);
   const replica = await openReplica({ path: managerReplicaPath(environment), busId, isBrief: true });
   try {
     return run(replica);

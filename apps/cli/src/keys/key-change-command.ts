@@ -9,7 +9,7 @@ import type {
   RootState,
 } from '@certbus/manager';
 import type { KeyHolder } from '@certbus/runtime';
-import type { Environment } from '@certbus/runtime/local';
+import { type Environment, trustOf } from '@certbus/runtime/local';
 import type { Bus } from '@certbus/store';
 import { Flags } from '@oclif/core';
 import { SigningCommand, YES_FLAG } from '../base-command.ts';
@@ -91,8 +91,7 @@ export abstract class KeyChangeCommand extends SigningCommand {
     const { withRootState } = await import('@certbus/runtime');
     const { writeExchanged } = await import('@certbus/runtime/local');
     const { formatRequest, requestChange } = await import('@certbus/manager');
-    const { parseTrust } = await import('@certbus/events');
-    const trust = parseTrust(environment.config.trust);
+    const trust = trustOf(environment.config);
     const request = await withRootState(
       environment,
       async (state, bus) => requestChange(state, trust.busId, await make(state, bus)),
@@ -115,8 +114,7 @@ export abstract class KeyChangeCommand extends SigningCommand {
 
   async #examine(request: RootRequest, { config }: Environment, rootKey: string) {
     const { examineRequest } = await import('@certbus/manager');
-    const { parseTrust } = await import('@certbus/events');
-    return examineRequest(request, { trust: parseTrust(config.trust), rootKey });
+    return examineRequest(request, { trust: trustOf(config), rootKey });
   }
 
   async #changeHere(

@@ -1,4 +1,5 @@
 /** `certbus bus import`. */
+import { trustOf } from '@certbus/runtime/local';
 import type { Log } from '@certbus/store';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
@@ -25,7 +26,6 @@ export default class BusImport extends BaseCommand {
     const { importBus, parseAddress, resolveAddress } = await import('@certbus/store');
     const { openLog } = await import('@certbus/store/open');
     const { openExportFile } = await import('@certbus/store/export-file');
-    const { parseTrust } = await import('@certbus/events');
     const { config, outgoing } = this.environment(flags);
     const address = flags.bus ? resolveAddress(flags.bus, process.cwd()) : config.bus;
     const file = await openExportFile(args.file);
@@ -38,7 +38,7 @@ export default class BusImport extends BaseCommand {
       const { stream } = parseAddress(address);
       const onProgress = (at: number) => this.progress(`${many(at, 'commit')} written`);
       const acceptStale = flags['accept-stale'];
-      const options = { stream, trust: parseTrust(config.trust), acceptStale, signal: this.signal, onProgress };
+      const options = { stream, trust: trustOf(config), acceptStale, signal: this.signal, onProgress };
       const { position } = await importBus(file, open, options);
       this.show(`${address} holds ${allOf(position, 'commit')} of ${args.file}`);
       return { commits: position, bus: address };

@@ -1,5 +1,5 @@
 /** `certbus bus restored`. */
-import { readKey } from '@certbus/runtime/local';
+import { readParsedKey } from '@certbus/runtime/local';
 import { BaseCommand } from '../../base-command.ts';
 
 export default class BusRestored extends BaseCommand {
@@ -17,7 +17,7 @@ export default class BusRestored extends BaseCommand {
     const { parseRootKey } = await import('@certbus/events');
     const environment = this.environment(flags);
     const { config } = environment;
-    const root = parseRootKey(await readKey(environment, 'rootKey', { signal: this.signal }));
+    const root = await readParsedKey(environment, 'rootKey', { parse: parseRootKey, signal: this.signal });
     const { log, stream, trust, archive, close } = await openLocalBus(environment, { signal: this.signal });
     try {
       const known = await knownCheckpoint(environment);

@@ -2,7 +2,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { resolve } from 'node:path';
 import { createOpener, parseIdentityFile } from '@certbus/events';
-import { readKey, readKeyFile } from '@certbus/runtime/local';
+import { readKeyFile, readParsedKey } from '@certbus/runtime/local';
 import { Args, Flags, type Interfaces } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { certificateOf } from '../../certificate-argument.ts';
@@ -61,10 +61,9 @@ export default class CertExport extends BaseCommand {
       );
     const { withPicture } = await import('@certbus/runtime/picture');
     const environment = this.environment(flags);
-    const keyFile = flags.identity
-      ? readKeyFile(flags.identity, 'The identity')
-      : await readKey(environment, 'identity');
-    const { identity } = await parseIdentityFile(keyFile);
+    const { identity } = flags.identity
+      ? await parseIdentityFile(readKeyFile(flags.identity, 'The identity'))
+      : await readParsedKey(environment, 'identity', { parse: parseIdentityFile, signal: this.signal });
     const options = { at: flags.at, signal: this.signal };
     const found = await withPicture(
       environment,

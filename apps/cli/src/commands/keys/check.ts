@@ -1,9 +1,8 @@
 /** `certbus keys check`. */
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { parseTrust } from '@certbus/events';
 import type { ExaminedKey } from '@certbus/runtime';
-import type { LocalConfig } from '@certbus/runtime/local';
+import { type LocalConfig, trustOf } from '@certbus/runtime/local';
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.ts';
 import { CliError } from '../../errors.ts';
@@ -34,7 +33,7 @@ export default class KeysCheck extends BaseCommand {
     const environment = this.environment(flags);
     const { config } = environment;
     const files = args.file?.map((file) => resolve(file)) ?? keyFilesOf(config);
-    const trust = parseTrust(config.trust);
+    const trust = trustOf(config);
     const keys = await withPicture(
       environment,
       async (picture) => {

@@ -57,15 +57,15 @@ export default class RecipientReseal extends SigningCommand {
     const { identity: identityFile } = flags;
     if (identityFile === undefined)
       throw new CliError('CERTBUS_CLI_USAGE', 'Give --identity FILE to seal keys again, or --append to bring them.');
-    const { readKeyFile, readOwnFile } = await import('@certbus/runtime/local');
+    const { readKeyFile, readOwnFile, trustOf } = await import('@certbus/runtime/local');
     const { withExportedPicture } = await import('@certbus/runtime');
     const { withPicture } = await import('@certbus/runtime/picture');
-    const { parseIdentityFile, parseTrust } = await import('@certbus/events');
+    const { parseIdentityFile } = await import('@certbus/events');
     const { identity } = await parseIdentityFile(readKeyFile(identityFile, 'The identity'));
     const { signal } = this;
     if (flags.from === undefined) {
       const environment = this.environment(flags);
-      const { busId } = parseTrust(environment.config.trust);
+      const { busId } = trustOf(environment.config);
       return withPicture(
         environment,
         async (picture) => {
@@ -75,8 +75,11 @@ export default class RecipientReseal extends SigningCommand {
         { signal },
       );
     }
-    const trust = parseTrust(
-      flags.trust === undefined ? this.environment(flags).config.trust : readOwnFile(flags.trust, 'The trust file'),
+    const { trust: file } = flags;
+    const trust = trustOf(
+      file === undefined
+        ? this.environment(flags).config
+        : { trust: readOwnFile(file, 'The trust file'), trustFile: file },
     );
     return withExportedPicture(
       { file: flags.from, trust },
