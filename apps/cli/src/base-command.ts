@@ -24,6 +24,7 @@ import { formatTable } from './table.ts';
 import {
   type CalledCommand,
   explainUsage,
+  refuseDash,
   refuseEmptyWords,
   refuseValues,
   usageOf,
@@ -78,6 +79,8 @@ export abstract class BaseCommand extends Command {
   protected readonly goesOnUnread: boolean = false;
   /** Whether an empty word means something to it. */
   protected readonly takesEmptyWords: boolean = false;
+  /** Whether `-` is standard input to it. */
+  protected readonly takesDash: boolean = false;
 
   /** Aborted by Ctrl-C, a SIGTERM, or the end of the terminal, so that a claim is released before the end. A second Ctrl-C or SIGTERM ends at once. */
   protected get signal(): AbortSignal {
@@ -105,6 +108,7 @@ export abstract class BaseCommand extends Command {
     watchOutput({ goesOn: this.goesOnUnread, tell });
     refuseValues(this.#called());
     if (!this.takesEmptyWords) refuseEmptyWords(this.argv);
+    if (!this.takesDash) refuseDash(this.argv);
   }
 
   /** What to throw after Ctrl-C where the command already did a part, which `--json` shows. */

@@ -9,7 +9,10 @@ const PORT_PROBLEMS: Readonly<Record<string, string>> = {
 };
 
 /** A string or a number that Node puts on an error of the system. */
-function field(error: Error, name: 'code' | 'syscall' | 'path' | 'address' | 'port' | 'hostname'): string | undefined {
+function field(
+  error: Error,
+  name: 'code' | 'syscall' | 'path' | 'dest' | 'address' | 'port' | 'hostname',
+): string | undefined {
   const value: unknown = Reflect.get(error, name);
   return value === undefined ? undefined : String(value);
 }
@@ -28,7 +31,8 @@ export function explainSystemError(error: unknown): unknown {
       'The folder that this command was started in does not exist any more. Change to another one, and run it again.';
     return new CliError('CERTBUS_CLI_FILE_PROBLEM', what, { cause: error });
   }
-  const path = field(error, 'path');
+  // What is put in place was made under another name, which nobody typed.
+  const path = field(error, 'dest') ?? field(error, 'path');
   if (path !== undefined && fileProblemOf(error, path)) {
     const what = `${path}: ${describeFileProblem(error, path)}.`;
     return new CliError('CERTBUS_CLI_FILE_PROBLEM', what, { cause: error });

@@ -68,6 +68,13 @@ export function refuseEmptyWords(words: readonly string[]): void {
   );
 }
 
+/** Refuses `-`, which other programs take for standard input or output: a private key would go to a file of that name. Throws `CERTBUS_CLI_USAGE`. */
+export function refuseDash(words: readonly string[]): void {
+  if (!words.some((word) => /^(?:--[\w-]+=)?-$/.test(word))) return;
+  const what = '"-" is not standard input or output for this command: name a file. A file of that name is "./-".';
+  throw new CliError('CERTBUS_CLI_USAGE', what);
+}
+
 /**
  * Refuses a value for a flag that takes none, such as `--dry-run=false`: oclif would set the flag, and read the value as an argument. Throws
  * `CERTBUS_CLI_USAGE`.

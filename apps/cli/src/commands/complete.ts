@@ -15,6 +15,7 @@ export default class Complete extends BaseCommand {
 
   /** Nothing is typed yet of the word that comes next. */
   protected override readonly takesEmptyWords = true;
+  protected override readonly takesDash = true;
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Complete);

@@ -24,6 +24,7 @@ function checkNoDnsFlags(flags: GivenFlags): void {
 type InitFlags = Interfaces.InferredFlags<typeof Init.flags>;
 
 export default class Init extends BaseCommand {
+  protected override readonly takesDash = true;
   protected override readonly goesOnUnread = true;
 
   static override summary = 'Make keys, a bus and its configuration: everything a first certificate needs.';

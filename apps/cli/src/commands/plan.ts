@@ -34,6 +34,8 @@ function describeNew({ newNames }: Plan): string[] {
 }
 
 export default class PlanCommand extends BaseCommand {
+  protected override readonly takesDash = true;
+
   static override summary = 'Say what will be renewed when, which limit binds, and when new names are done.';
   static override description =
     'Calculated in virtual time on the state of the bus; nothing is changed and no CA is asked. With --revoke it rehearses the replacement of all certificates, or of those that every given condition fits.';

@@ -1,6 +1,6 @@
 /** Turns a certificate and its private key into the files that programs read, and puts these in place. */
 import type { KeyObject, X509Certificate } from 'node:crypto';
-import { lstatSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { flushFolder, writeNew, writeOver } from '@certbus/runtime/local';
 import { CliError } from '../errors.ts';
@@ -52,15 +52,17 @@ const inTheWay = (path: string): CliError =>
   new CliError('CERTBUS_CLI_FILE_PROBLEM', `${path} is there already, and stays as it is. --force replaces it.`);
 
 /**
- * Writes files with mode 0600, each whole or not at all. Throws `CERTBUS_CLI_FILE_PROBLEM` where one is there and `force` is not set, before
+ * Writes files with mode 0600, each whole or not at all. Throws `CERTBUS_CLI_FILE_PROBLEM` where one is a folder, or is there and `force` is not set, before
  * any is written, and the error of the system.
  */
 export function writeExport(files: readonly ExportFile[], { force }: { readonly force: boolean }): void {
+  const folder = files.find(({ path }) => statSync(path, { throwIfNoEntry: false })?.isDirectory());
+  if (folder) throw new CliError('CERTBUS_CLI_FILE_PROBLEM', `${folder.path}: it is a folder; name a file.`);
   const there = force ? undefined : files.find(isThere);
   if (there) throw inTheWay(there.path);
   for (const { path, content } of files) {
     if (force) writeOver(path, content);
     else if (!writeNew(path, content, { isSecret: true })) throw inTheWay(path);
   }
-  for (const folder of new Set(files.map(({ path }) => dirname(path)))) flushFolder(folder);
+  for (const each of new Set(files.map(({ path }) => dirname(path)))) flushFolder(each);
 }

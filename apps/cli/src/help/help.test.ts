@@ -1,6 +1,6 @@
 /** Help, usage errors, completion and examples of every command, without starting a process. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Command, Config, Parser } from '@oclif/core';
@@ -12,13 +12,13 @@ import {
   temporaryFolder,
   wrongCommands,
 } from 'certbus-services';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { COMMANDS, commandOf } from '../commands.builders.ts';
 import { candidates, configIn, type Subject } from '../completion/candidates.ts';
 import { SCRIPTS, SHELLS } from '../completion/scripts.ts';
 import { CliError } from '../errors.ts';
 import { explainSystemError } from '../system-error.ts';
-import { explainUsage, refuseValues, usageOf, withoutParser } from '../usage-error.ts';
+import { explainUsage, refuseDash, refuseValues, usageOf, withoutParser } from '../usage-error.ts';
 import { drawsRows, writingOf } from '../writing.ts';
 import { GROUPS, groupOf } from './groups.ts';
 import { Help } from './help.ts';
@@ -118,6 +118,26 @@ describe('a wrong command line', () => {
     expect(explainSystemError(error)).toMatchObject({ code: 'CERTBUS_CLI_PORT_PROBLEM', message });
   });
 
+  test('a file that cannot be put in place is named, and not the one it was made under', () => {
+    const folder = temporaryFolder();
+    onTestFinished(() => folder.remove());
+    const [made, place] = [join(folder.path, 'x.pem.new'), join(folder.path, 'x.pem')];
+    writeFileSync(made, '');
+    mkdirSync(place);
+    const rename = () => {
+      try {
+        renameSync(made, place);
+      } catch (error) {
+        return explainSystemError(error);
+      }
+      return undefined;
+    };
+    expect(rename()).toMatchObject({
+      code: 'CERTBUS_CLI_FILE_PROBLEM',
+      message: expect.stringMatching(/^\S+x\.pem: it is a folder; name a file/),
+    });
+  });
+
   test('a current folder that was removed is told as one', () => {
     // As a process has it that was started there.
     const program = `const folder = fs.mkdtempSync(os.tmpdir() + '/'); process.chdir(folder); fs.rmdirSync(folder); try { process.cwd() } catch ({ code, syscall }) { console.log(JSON.stringify({ code, syscall })) }`;
@@ -157,6 +177,15 @@ describe('a wrong command line', () => {
   ] as const)('%s %j: %s', async (id, argv, message) => {
     expect(await explained(id, ...argv)).toBe(message);
   });
+
+  test.each([[['a.test', '--out', '-']], [['a.test', '--out=-']], [['-', '--json']]])(
+    '%j is refused where "-" would be a file',
+    (argv) => {
+      const message = expect.stringContaining('name a file');
+      expect(() => refuseDash(argv)).toThrow(expect.objectContaining({ code: 'CERTBUS_CLI_USAGE', message }));
+      expect(() => refuseDash(['./-', '--', '-q', '--out=a-b'])).not.toThrow();
+    },
+  );
 
   test('names the variable that a refused value is from', async () => {
     vi.stubEnv('CERTBUS_LOG_FORMAT', 'xml');

@@ -23,6 +23,8 @@ interface BulkResult {
 }
 
 export default class CertMk extends SigningCommand {
+  protected override readonly takesDash = true;
+
   static override summary = 'Make a managed certificate for a domain and its www. name, or for many.';
   static override description =
     'One domain stands for itself and its www. name; several are exactly the names of one certificate. --from takes the names of one certificate from each line of a file, makes what is not there yet, and goes on where it was interrupted when it is run again. For names that are managed already with a key of this type it prints the id of their certificate and exits 0, or 10 where that has ended or is about to.';

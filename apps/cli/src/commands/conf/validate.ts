@@ -5,6 +5,7 @@ import { parseDocument } from '../../configuration-document.ts';
 import { readText } from '../../text-input.ts';
 
 export default class ConfValidate extends BaseCommand {
+  protected override readonly takesDash = true;
   protected override readonly goesOnUnread = true;
 
   static override summary = 'Check a configuration without putting it on the bus.';
