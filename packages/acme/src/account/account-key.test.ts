@@ -1,7 +1,7 @@
-import { createHash, createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
+import { createHash, createPublicKey, ECDH, generateKeyPairSync, verify } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { flatSignature, signJws } from '../wire/jws.ts';
-import { accountThumbprint, generateAccountKey, readAccountKey, thumbprintOf } from './account-key.ts';
+import { accountThumbprint, generateAccountKey, isAccountKey, readAccountKey, thumbprintOf } from './account-key.ts';
 
 const pem = (type: 'ec' | 'rsa' | 'ed25519', options: object) => {
   const { privateKey } = generateKeyPairSync(type as 'ec', options as { namedCurve: string });
@@ -67,4 +67,32 @@ test.each([
   expect(() => accountThumbprint(key)).toThrow(
     expect.objectContaining({ code: 'CERTBUS_ACME_ACCOUNT_KEY_INVALID', message: expect.not.stringContaining(body) }),
   );
+});
+
+const spkiOf = (key: string): Buffer => createPublicKey(key).export({ type: 'spki', format: 'der' });
+
+/** The same P-256 key, with its point written as one number and a sign. */
+function compressed(spki: Buffer): Buffer {
+  const point = ECDH.convertKey(spki.subarray(-65), 'prime256v1', undefined, undefined, 'compressed') as Buffer;
+  return Buffer.concat([Buffer.from('3039301306072a8648ce3d020106082a8648ce3d030107032200', 'hex'), point]);
+}
+
+test.each([
+  ['P-256', pem('ec', { namedCurve: 'P-256' })],
+  ['P-384', pem('ec', { namedCurve: 'P-384' })],
+  ['RSA', pem('rsa', { modulusLength: 2048 })],
+])('a %s account key is known by its public half, and no other is taken for it', async (_, key) => {
+  const thumbprint = accountThumbprint(key);
+  expect(isAccountKey(spkiOf(key), thumbprint)).toBe(true);
+  expect(isAccountKey(spkiOf(await generateAccountKey()), thumbprint)).toBe(false);
+});
+
+test('an account key is known however a CSR writes its point', async () => {
+  const key = await generateAccountKey();
+  const spki = spkiOf(key);
+  expect(createPublicKey({ key: compressed(spki), type: 'spki', format: 'der' }).equals(createPublicKey(key))).toBe(
+    true,
+  );
+  expect(isAccountKey(compressed(spki), accountThumbprint(key))).toBe(true);
+  expect(isAccountKey(compressed(spki), accountThumbprint(await generateAccountKey()))).toBe(false);
 });
