@@ -1,4 +1,5 @@
 /** Completes a claimed issuance, and records how it ended. */
+import { X509Certificate } from 'node:crypto';
 import { AcmeError, DeadlineError, isOutage } from '@certbus/acme';
 import { StoreError } from '@certbus/store';
 import type { Configuration } from '../configuration/configuration.ts';
@@ -72,11 +73,12 @@ export async function completeIssuance(
     const noteIssued = (now: boolean) => {
       isIssued = now;
     };
-    const { leaf, issuers } = await runOrder(context, claim, { ...options, lost, last, persist, noteIssued });
+    const obtained = await runOrder(context, claim, { ...options, lost, last, persist, noteIssued });
     options.onProgress({ step: 'issued', certificateId, names });
+    const leaf = new X509Certificate(obtained.leaf);
     const csr = csrFor(context, claim, publicKeyOfLeaf(leaf));
     if (!csr) throw keyNotOurs(names);
-    const content = readLeaf(leaf, { issuers, names });
+    const content = readLeaf(leaf, { issuers: obtained.issuers, names });
     let isRepeated = false;
     await persist(async () => {
       const record = { content, csr, isRepeated };

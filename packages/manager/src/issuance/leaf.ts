@@ -6,11 +6,10 @@ import type { IssuedContent } from '../decide/issuance.ts';
 
 /** The content of a leaf, with the chain and the names that it was issued with. */
 export function readLeaf(
-  leaf: Uint8Array,
+  { raw, serialNumber, validFromDate, validToDate }: X509Certificate,
   { issuers, names }: Pick<IssuedContent, 'issuers' | 'names'>,
 ): IssuedContent {
-  const { serialNumber, validFromDate, validToDate } = new X509Certificate(leaf);
-  return { leaf, issuers, names, serialNumber, notBefore: validFromDate, notAfter: validToDate };
+  return { leaf: raw, issuers, names, serialNumber, notBefore: validFromDate, notAfter: validToDate };
 }
 
 /** What is told of a leaf on the bus. */
@@ -33,8 +32,8 @@ export function ownFacts({ leaf, serialNumber, notAfter }: Told): {
 }
 
 /** The public key of a leaf, SPKI in DER. */
-export function publicKeyOfLeaf(leaf: Uint8Array): Buffer {
-  return new X509Certificate(leaf).publicKey.export({ format: 'der', type: 'spki' });
+export function publicKeyOfLeaf({ publicKey }: X509Certificate): Buffer {
+  return publicKey.export({ format: 'der', type: 'spki' });
 }
 
 /** Whether RFC 9773 can name a leaf (DER): not one without an authority key identifier. */

@@ -91,7 +91,7 @@ export function checkImportedPair({ leaf, others, key }: FoundPair, now: Date): 
   }
   const fault = faultOfForm(leaf, issuers) ?? faultOfDates(leaf, now);
   if (fault) return fault;
-  const content = readLeaf(leaf.raw, { issuers: issuers.map(({ raw }) => raw), names });
+  const content = readLeaf(leaf, { issuers: issuers.map(({ raw }) => raw), names });
   const isBare = issuers.length === 0 && others.length === 0 && !isSelfSigned(leaf);
   return {
     ...content,
