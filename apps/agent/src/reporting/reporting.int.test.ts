@@ -63,6 +63,7 @@ async function createReportingSite() {
 }
 
 test('a target that cannot be brought up to date makes health bad after a while, with its name and why, until it can', async () => {
+  const begunAt = Date.now() / 1_000;
   const { bus, advance, agent, expectMetrics, healthz, metric, broken, deadMan, pauses } = await createReportingSite();
   expect(agent.endpoints).toMatch(/^127\.0\.0\.1:\d+$/);
   const { certificateId } = await bus.issue(['a.test']);
@@ -85,7 +86,8 @@ test('a target that cannot be brought up to date makes health bad after a while,
   expect(await metric('certbus_target_reloads_total{target="plain",result="succeeded"}')).toBeUndefined();
   expect(await metric('certbus_target_passes_total{target="told",result="in_place"}')).toBeGreaterThan(0);
   const passedAt = await metric('certbus_target_last_pass_timestamp_seconds{target="told"}');
-  expect(passedAt).toBeCloseTo(Date.now() / 1_000, -2);
+  expect(passedAt).toBeGreaterThanOrEqual(begunAt);
+  expect(passedAt).toBeLessThanOrEqual(Date.now() / 1_000);
   expect(await healthz()).toMatchObject({ status: 200, ready: true });
   await settled(() => expect(deadMan.taken()).toBeGreaterThan(2));
 
