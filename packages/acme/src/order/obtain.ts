@@ -31,7 +31,7 @@ export interface ObtainOptions {
   readonly names: readonly string[];
   /** PKCS#10 in DER, for exactly these names. */
   readonly csr: Uint8Array;
-  /** Whether the leaf may have this public key (SPKI, DER). Default: it is the CSR's. For orders finalized with an earlier CSR. */
+  /** Whether the leaf may have this public key (SPKI, DER). Default: it is the CSR's. For orders finalized with an earlier CSR. What it throws, `obtain` rejects with. */
   readonly acceptKey?: (spki: Uint8Array) => boolean;
   readonly challenge: SolvableChallenge;
   readonly solver: Solver;

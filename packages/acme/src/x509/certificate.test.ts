@@ -107,3 +107,12 @@ test('names that a CA adds pass where the caller takes them, and missing ones ne
 test('bytes that are no CSR are a mistake of the caller', () => {
   expect(() => publicKeyOfCsr(Buffer.from('-----BEGIN CERTIFICATE REQUEST-----'))).toThrow(TypeError);
 });
+
+test('what the look at a key throws is no fault of the chain', async () => {
+  const pem = chainOf(await leafFor(), intermediate.certificate);
+  const lost = new TypeError('the claim is lost');
+  const throwing = () => {
+    throw lost;
+  };
+  expect(() => parseCertificate(pem, { names, acceptKey: throwing, now })).toThrow(lost);
+});

@@ -71,7 +71,7 @@ function checkDates({ validFromDate, validToDate }: X509Certificate, now: Date, 
 /** What a chain must match. */
 export interface ChainExpectation {
   readonly names: readonly string[];
-  /** Whether the leaf's public key (SPKI, DER) is accepted. */
+  /** Whether the leaf's public key (SPKI, DER) is accepted. What it throws says nothing of the chain, and is passed on. */
   readonly acceptKey: (spki: Uint8Array) => boolean;
   readonly now: Date;
   /** Whether the CA may add names of its own. Default false. */
@@ -83,10 +83,19 @@ export interface ChainExpectation {
  * chain is put in order, and its root left out. Throws `CERTBUS_ACME_CERTIFICATE_REFUSED`.
  */
 export function parseCertificate(pem: unknown, expectation: ChainExpectation): NamedChain {
+  let own: { readonly cause: unknown } | undefined;
+  const acceptKey = (spki: Uint8Array) => {
+    try {
+      return expectation.acceptKey(spki);
+    } catch (cause) {
+      own = { cause };
+      throw cause;
+    }
+  };
   try {
-    return readChain(pem, expectation);
+    return readChain(pem, { ...expectation, acceptKey });
   } catch (cause) {
-    if (cause instanceof AcmeError) throw cause;
+    if (cause instanceof AcmeError || own) throw cause;
     // A certificate can parse, and its key not.
     throw refused(expectation.names, 'the chain cannot be verified', cause);
   }
