@@ -4,7 +4,14 @@ import type { Decision } from '@certbus/store';
 import { authorityNamed, defaultDirectory, limitsOfAuthority } from '../configuration/certificate-authorities.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { type Context, decide } from '../context.ts';
-import { type ClaimResult, type ClaimTerms, claimNew, claimRenewal, type RenewalCondition } from '../decide/claim.ts';
+import {
+  type ClaimResult,
+  type ClaimTerms,
+  claimNew,
+  claimRenewal,
+  type IssuanceSubject,
+  type RenewalCondition,
+} from '../decide/claim.ts';
 import { type IssuedContent, recordUnstarted } from '../decide/issuance.ts';
 import { certificateNotFound, isBusError, LimitReachedError, ManagerError } from '../errors.ts';
 import type { ManagerState } from '../state/state.ts';
@@ -14,6 +21,7 @@ import { createCsrWithKey } from './csr.ts';
 import { recordedReason } from './failure.ts';
 import { parseKeyType } from './key-type.ts';
 import { replacedBy } from './leaf.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import { outagesFor, targetOf } from './outages.ts';
 import type { Progress } from './progress.ts';
 import { sleep } from './sleep.ts';
@@ -251,6 +259,26 @@ export async function issue(
     directory: authorityNamed(options.config, authority).directory,
   };
   checkSolvable(options.config, subject.names, challengeType);
+  const { signal } = options;
+  return oneAtATime(context, { names: subject.names, signal }, (hasWaited) =>
+    issueSubject(context, subject, { ...options, another, ignoreDns, hasWaited }),
+  );
+}
+
+/** What is asked for once its form is known, and how. */
+type SubjectOptions = RunOptions & { readonly config: Configuration } & Required<
+    Pick<IssueRequest, 'another' | 'ignoreDns'>
+  > & {
+    /** Whether this process did something for these names meanwhile, so that the bus has to be read. */
+    readonly hasWaited: boolean;
+  };
+
+/** Issues for these names, which nobody else in this process works on. */
+async function issueSubject(
+  context: Context,
+  subject: IssuanceSubject,
+  { another, ignoreDns, hasWaited, ...options }: SubjectOptions,
+): Promise<IssueResult> {
   // Nothing is claimed for an order that could not be sent.
   const outage = outagesFor(context, options.config, undefined).get(subject.directory);
   if (outage) throw outage.error;
@@ -264,7 +292,7 @@ export async function issue(
     await looked;
   };
   const run = ignoreDns ? options : { ...options, look };
-  return finish(context, (caughtUp) => claim(context, ask, { ...run, caughtUp }), options);
+  return finish(context, (isFirst) => claim(context, ask, { ...run, caughtUp: isFirst && !hasWaited }), options);
 }
 
 /**
@@ -280,23 +308,35 @@ function checkImported(
   checkSolvable(config, names, challengeType);
 }
 
-/** Renews one certificate, due or not. Rejects as {@link issue}, and with `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
-export async function renew(
-  context: Context,
-  certificateId: string,
-  options: RunOptions & {
-    readonly config: Configuration;
-    readonly wait?: boolean;
-    /** Directories that failed as a whole in this run. */
-    readonly unavailable?: ReadonlySet<string>;
-    /** Name of the CA in the configuration that it moves to, and is renewed at from now on. Default: its own. */
-    readonly authority?: string | undefined;
-    /** Default: renew in any case. Otherwise the outcome is `already-managed` where somebody else was first. */
-    readonly only?: RenewalCondition;
-  },
-): Promise<IssueResult> {
-  const certificate = context.view.state.certificate(certificateId);
+/** How one certificate is renewed. */
+interface RenewOptions extends RunOptions {
+  readonly config: Configuration;
+  readonly wait?: boolean;
+  /** Directories that failed as a whole in this run. */
+  readonly unavailable?: ReadonlySet<string>;
+  /** Name of the CA in the configuration that it moves to, and is renewed at from now on. Default: its own. */
+  readonly authority?: string | undefined;
+  /** Default: renew in any case. Otherwise the outcome is `already-managed` where somebody else was first. */
+  readonly only?: RenewalCondition;
+}
+
+/** A certificate that was not removed. Throws `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
+function managedOf({ view }: Context, certificateId: string): ManagedCertificate {
+  const certificate = view.state.certificate(certificateId);
   if (!certificate || certificate.removed) throw certificateNotFound(certificateId);
+  return certificate;
+}
+
+/** Renews one certificate, due or not. Rejects as {@link issue}, and with `CERTBUS_MANAGER_CERTIFICATE_NOT_FOUND`. */
+export async function renew(context: Context, certificateId: string, options: RenewOptions): Promise<IssueResult> {
+  const { names } = managedOf(context, certificateId);
+  const { signal } = options;
+  return oneAtATime(context, { names, signal }, () => renewNames(context, certificateId, options));
+}
+
+/** Renews a certificate for whose names nobody else in this process works on an order. */
+async function renewNames(context: Context, certificateId: string, options: RenewOptions): Promise<IssueResult> {
+  const certificate = managedOf(context, certificateId);
   const issuanceId = createId();
   const replaces = replacedBy(certificate);
   const outages = outagesFor(context, options.config, certificate);
