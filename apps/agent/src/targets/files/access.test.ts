@@ -17,7 +17,9 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { createSite } from '../../agent.builders.ts';
 import { preview } from '../../preview.ts';
 import { createLateTarget } from '../late-target.ts';
+import { bring, createWanted } from '../target.builders.ts';
 import { resolveAccess } from './access.ts';
+import { createFilesTarget, type FilesSettings } from './files.ts';
 
 test.each([
   ['the agent alone', {}, { uid: undefined, gid: undefined, secretMode: 0o600, publicMode: 0o644, folderMode: 0o700 }],
@@ -277,3 +279,73 @@ test.each(['swap', 'replace'])(
     expect(await notesFor(other)).toEqual([expect.stringContaining(`they cannot enter ${site.folder} (mode 0700`)]);
   },
 );
+
+/** A target of files, without a bus, whose command notes that it was run. */
+async function createOwnTarget(more: Partial<FilesSettings>) {
+  const { path, remove } = temporaryFolder();
+  onTestFinished(remove);
+  const [folder, ran, script] = [join(path, 'certs'), join(path, 'ran'), join(path, 'after')];
+  writeFileSync(script, `#!/bin/sh\necho ran >> ${ran}\n`, { mode: 0o700 });
+  const access = await resolveAccess({ mode: '0640' });
+  const settings: FilesSettings = {
+    ...{ name: 'files', folder, layout: 'certbot', keyEncoding: 'pkcs8', replaceBy: 'swap', access, test: undefined },
+    ...{ after: { command: [script] }, address: undefined, ...more },
+  };
+  const live = settings.replaceBy === 'swap' ? join(folder, 'current') : folder;
+  const modeOf = (file: string) => (statSync(join(live, 'a.test', file)).mode & 0o777).toString(8);
+  return {
+    live,
+    modes: () => [modeOf('privkey.pem'), modeOf('fullchain.pem')],
+    runs: () => readFileSync(ran, 'utf8').trim().split('\n').length,
+    create: () => createFilesTarget(settings),
+  };
+}
+
+test.each(['swap', 'replace'] as const)(
+  'with %s, files that somebody made readable for all or for nobody get their modes back, as they are',
+  async (replaceBy) => {
+    const { live, modes, runs, create } = await createOwnTarget({ replaceBy });
+    const wanted = await createWanted('a', ['a.test']);
+    await bring(create(), [wanted]);
+    expect(modes()).toEqual(['640', '644']);
+    const { ino } = statSync(join(live, 'a.test', 'privkey.pem'));
+    const target = create();
+    const ended = { ...wanted, open: () => Promise.reject(new Error('it is not opened')) };
+    for (const mode of [0o644, 0o400]) {
+      for (const file of ['privkey.pem', 'fullchain.pem']) chmodSync(join(live, 'a.test', file), mode);
+      expect(await bring(target, [ended])).toEqual({ isInEffect: false, refused: new Map() });
+      expect(modes()).toEqual(['640', '644']);
+      expect(await bring(target, [ended])).toMatchObject({ isInEffect: true });
+    }
+    expect(statSync(join(live, 'a.test', 'privkey.pem')).ino).toBe(ino);
+    expect(runs()).toBe(1);
+  },
+);
+
+test('files that somebody gave to another group are given back', async () => {
+  // Only root can give them to others.
+  const [uid, gid] = isRoot ? [1_233, 1_234] : [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  const access = await resolveAccess({ owner: String(uid), group: String(gid) });
+  const { live, create } = await createOwnTarget({ access });
+  const wanted = await createWanted('a', ['a.test']);
+  await bring(create(), [wanted]);
+  const key = join(live, 'a.test', 'privkey.pem');
+  if (isRoot) chownSync(key, 0, 4_321);
+  else chmodSync(key, 0o600);
+  expect(await bring(create(), [wanted])).toMatchObject({ isInEffect: false });
+  expect(lstatSync(key)).toMatchObject({ uid, gid, mode: 0o100640 });
+});
+
+test('a file system that keeps no modes is not given them over and over', async () => {
+  const { live, create } = await createOwnTarget({});
+  const wanted = await createWanted('a', ['a.test']);
+  await bring(create(), [wanted]);
+  chmodSync(join(live, 'a.test', 'privkey.pem'), 0o644);
+  const handle = await fs.open(live);
+  const chmod = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'chmod').mockResolvedValue();
+  await handle.close();
+  onTestFinished(() => chmod.mockRestore());
+  const target = create();
+  expect(await bring(target, [wanted])).toMatchObject({ isInEffect: false });
+  expect(await bring(target, [wanted])).toMatchObject({ isInEffect: true });
+});

@@ -4,9 +4,10 @@ import { dirname, join } from 'node:path';
 import { sha256 } from '@certbus/events';
 import { together } from '../together.ts';
 import type { Access } from './access.ts';
-import { flushFolder, letIn, makeOwnFolder, writeDurably } from './durable.ts';
+import { flushFolder, giveAccess, letIn, makeOwnFolder, writeDurably } from './durable.ts';
 import type { CertificateFile } from './layouts.ts';
 import {
+  type AstrayFile,
   createManifestReader,
   formatManifest,
   intactPart,
@@ -74,6 +75,10 @@ export interface CertificateFolder {
   read(): Promise<Manifest>;
   /** What the last {@link CertificateFolder.read} found, with what was written since. Reads only where there was none. */
   known(): Promise<Manifest>;
+  /** Whether the owner, group and mode of all files were those that they were given, when they were read last. */
+  hasOwnAccess(): boolean;
+  /** Gives the files owner, group and mode again that somebody changed. */
+  restoreAccess(): Promise<void>;
   /** Changes it. What is not in the next contents is removed, as far as the agent wrote it. */
   write(next: NextContents): Promise<Manifest>;
   /** Whether shared files that a change would write are those that are there. */
@@ -146,20 +151,31 @@ export async function writeAll(
 export function remember(
   folder: string,
   path: string,
-  { form, sharedVolume }: Pick<FolderOptions, 'form' | 'sharedVolume'>,
+  { access: own, form, sharedVolume }: Pick<FolderOptions, 'access' | 'form' | 'sharedVolume'>,
 ) {
   let known: Manifest | undefined;
+  let astray: AstrayFile[] = [];
+  /** Whether the file system keeps modes, as far as is known: where it does not, they are not looked at. */
+  let keepsModes = true;
   const list = createManifestReader();
   const listed = () => list.read(path);
   const read = async () => {
     checkPlace(folder, sharedVolume);
-    known = await intactPart(path, await listed(), form);
+    astray = [];
+    const onAstray = (file: AstrayFile) => void astray.push(file);
+    known = await intactPart(path, await listed(), { form, access: keepsModes ? own : undefined, onAstray });
     return known;
   };
   return {
     isBegun: () => existsSync(join(path, MANIFEST)),
     read,
     known: async () => known ?? (await read()),
+    hasOwnAccess: () => astray.length === 0,
+    async restoreAccess(): Promise<void> {
+      for (const { path: file, isSecret } of astray)
+        keepsModes = (await giveAccess(join(path, file), { access: own, isSecret })) && keepsModes;
+      astray = [];
+    },
     /** What the list says, whether the files are so or not. */
     listed,
     /** Writes the list of files that are to be read at the path from now on. */

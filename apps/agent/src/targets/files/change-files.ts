@@ -88,6 +88,7 @@ export async function changeFiles(
 ): Promise<ReadonlyMap<string, Error>> {
   const refused = new Map<string, Error>();
   const { put, remove, wanted, defaultId } = change;
+  await folder.restoreAccess();
   const { certificates, defaultId: before } = await folder.known();
   const kept = without(certificates, remove);
   const old = before === undefined ? undefined : kept[before];

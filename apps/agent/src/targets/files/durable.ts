@@ -51,6 +51,7 @@ export async function shareFolder(path: string, access: Access): Promise<void> {
   }
 }
 
+const MODE = 0o7777;
 /** Who has access to a folder besides its owner. */
 const OTHERS = 0o077;
 
@@ -127,6 +128,23 @@ export async function writeDurably(
   } catch (error) {
     await rm(unfinished, { force: true });
     throw error;
+  }
+}
+
+/** Gives a file that is there its owner, group and mode again. Resolves with whether the file system keeps the mode. */
+export async function giveAccess(
+  path: string,
+  { access, isSecret }: { readonly access: Access; readonly isSecret: boolean },
+): Promise<boolean> {
+  const { uid, gid, secretMode, publicMode } = access;
+  const mode = isSecret ? secretMode : publicMode;
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    if (uid !== undefined || gid !== undefined) await file.chown(uid ?? -1, gid ?? -1);
+    await file.chmod(mode);
+    return ((await file.stat()).mode & MODE) === mode;
+  } finally {
+    await file.close();
   }
 }
 

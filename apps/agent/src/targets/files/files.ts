@@ -165,7 +165,7 @@ export function createFilesTarget(settings: FilesSettings): Target {
       const { certificates, defaultId } = manifest;
       const leafHashes = new Map(Object.entries(certificates).map(([id, { leafHash }]) => [id, leafHash]));
       const isWritten = folder.isBegun() && (await folder.hasShared(sharedFor(ranking)));
-      const isInEffect = isWritten && (await folder.isSettled()) && (await isReloaded());
+      const isInEffect = isWritten && folder.hasOwnAccess() && (await folder.isSettled()) && (await isReloaded());
       return { leafHashes, defaultId, outdated: outdatedIn(manifest), isInEffect };
     },
     async apply(change, signal): Promise<Applied> {

@@ -35,7 +35,8 @@ export function openFolderInPlace(
   path: string,
   { access, form, isJudged, sharedVolume }: FolderOptions,
 ): CertificateFolder {
-  const { isBegun, read, known, listed, writeList, keep } = remember(path, path, { form, sharedVolume });
+  const memory = remember(path, path, { access, form, sharedVolume });
+  const { isBegun, read, known, listed, writeList, keep } = memory;
   const before = join(path, BEFORE);
   /** The files that were settled are the agent's alone here; they keep their own modes. */
   const ownAccess = { ...access, uid: undefined, gid: undefined, folderMode: 0o700 };
@@ -61,6 +62,8 @@ export function openFolderInPlace(
     isBegun,
     read,
     known,
+    hasOwnAccess: memory.hasOwnAccess,
+    restoreAccess: memory.restoreAccess,
     async write(next) {
       checkPlace(path, sharedVolume);
       await removal;

@@ -25,15 +25,19 @@ async function createFolder(contents: Readonly<Record<string, string>>) {
 test('files that are as they were written stay in the list, of any length', async () => {
   const contents = { empty: '', small: 'a', exact: 'b'.repeat(65_536), large: 'c'.repeat(200_000) };
   const { folder, manifest } = await createFolder(contents);
-  expect(await intactPart(folder, await readManifest(folder), 'form')).toEqual(manifest);
+  expect(await intactPart(folder, await readManifest(folder), { form: 'form' })).toEqual(manifest);
 });
 
 test('what was written in another form stays in the list with that form, and loses it where it is the wanted one again', async () => {
   const { folder, manifest } = await createFolder({ a: 'a', b: 'b' });
-  const other = await intactPart(folder, { ...manifest, shared: manifest.certificates['a']?.files ?? {} }, 'another');
+  const other = await intactPart(
+    folder,
+    { ...manifest, shared: manifest.certificates['a']?.files ?? {} },
+    { form: 'another' },
+  );
   expect(other).toMatchObject({ form: 'another', shared: {} });
   expect(Object.values(other.certificates).map(({ form }) => form)).toEqual(['form', 'form']);
-  expect(await intactPart(folder, other, 'form')).toEqual(manifest);
+  expect(await intactPart(folder, other, { form: 'form' })).toEqual(manifest);
 });
 
 test('what was changed, removed, or became a folder or a pipe does not, and nothing waits for it', async () => {
@@ -42,7 +46,7 @@ test('what was changed, removed, or became a folder or a pipe does not, and noth
   for (const name of ['removed', 'folder', 'pipe']) rmSync(join(folder, name));
   mkdirSync(join(folder, 'folder'));
   execFileSync('mkfifo', [join(folder, 'pipe')]);
-  const { certificates } = await intactPart(folder, await readManifest(folder), 'form');
+  const { certificates } = await intactPart(folder, await readManifest(folder), { form: 'form' });
   expect(Object.keys(certificates)).toEqual(['kept']);
 });
 

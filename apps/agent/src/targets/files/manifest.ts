@@ -1,12 +1,14 @@
 /** What the agent wrote into a folder: the list by which it knows its own files, and whether they are as it left them. */
 import { createHash, hash } from 'node:crypto';
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { sha256 } from '@certbus/events';
 import * as v from 'valibot';
 import type { Pair } from '../../pairs/pair.ts';
+import type { Access } from './access.ts';
+import { isSecretFile } from './layouts.ts';
 
 /** The list's name in its folder. It holds no secret: a hash of a private key's file says nothing about the key. */
 export const MANIFEST = '.certbus-agent.json';
@@ -78,23 +80,55 @@ export const formatManifest = ({ version, form, defaultId, shared, certificates 
 
 const buffer = Buffer.allocUnsafe(65_536);
 
-/** SHA-256 of what is left of an open file, base64url. */
-function hashOf(file: number): string {
-  const first = readSync(file, buffer);
-  // The file of a certificate fits.
-  if (first < buffer.length) return hash('sha256', buffer.subarray(0, first), 'base64url');
-  const all = createHash('sha256');
-  for (let length = first; length > 0; length = readSync(file, buffer)) all.update(buffer.subarray(0, length));
-  return all.digest('base64url');
+/** A file whose owner, group or mode somebody changed. */
+export interface AstrayFile {
+  /** Below the folder. */
+  readonly path: string;
+  readonly isSecret: boolean;
 }
 
+/** How files are looked at. */
+interface LookOptions {
+  /** Whose they are; `undefined`: that is not looked at. */
+  readonly access?: Access | undefined;
+  /** Takes each whose content is right, and whose access is not. */
+  readonly onAstray?: (file: AstrayFile) => void;
+}
+
+/** SHA-256 of what is left of an open file, base64url, and whether it holds a private key. */
+function contentOf(file: number, path: string): { readonly hash: string; readonly isSecret: boolean } {
+  const first = readSync(file, buffer);
+  const content = buffer.subarray(0, first);
+  const isSecret = isSecretFile(path, content);
+  // The file of a certificate fits.
+  if (first < buffer.length) return { hash: hash('sha256', content, 'base64url'), isSecret };
+  const all = createHash('sha256');
+  for (let length = first; length > 0; length = readSync(file, buffer)) all.update(buffer.subarray(0, length));
+  return { hash: all.digest('base64url'), isSecret };
+}
+
+/** Whether an open file is of the owner and group that were named, and has the mode that it was given. */
+function isAsGiven(file: number, { uid, gid, secretMode, publicMode }: Access, isSecret: boolean): boolean {
+  const stats = fstatSync(file);
+  const isOf = (uid === undefined || stats.uid === uid) && (gid === undefined || stats.gid === gid);
+  return isOf && (stats.mode & MODE) === (isSecret ? secretMode : publicMode);
+}
+
+const MODE = 0o7777;
+
 /** Whether a file has the content of this hash. Read at once: of thousands of small files, most of the time and memory would go into waiting. */
-function isIntact(path: string, wanted: string): boolean {
+function isIntact(
+  { folder, path, wanted }: { readonly folder: string; readonly path: string; readonly wanted: string },
+  { access, onAstray }: LookOptions,
+): boolean {
   try {
     // A pipe that somebody put there is not waited for.
-    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const file = openSync(join(folder, path), constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      return hashOf(file) === wanted;
+      const { hash: found, isSecret } = contentOf(file, path);
+      if (found !== wanted) return false;
+      if (access && !isAsGiven(file, access, isSecret)) onAstray?.({ path, isSecret });
+      return true;
     } finally {
       closeSync(file);
     }
@@ -103,8 +137,8 @@ function isIntact(path: string, wanted: string): boolean {
   }
 }
 
-const areIntact = (folder: string, files: Readonly<Record<string, string>>): boolean =>
-  Object.entries(files).every(([path, wanted]) => isIntact(join(folder, path), wanted));
+const areIntact = (folder: string, files: Readonly<Record<string, string>>, options: LookOptions): boolean =>
+  Object.entries(files).every(([path, wanted]) => isIntact({ folder, path, wanted }, options));
 
 function parseManifest(text: Buffer): Manifest {
   const parsed = v.safeParse(ManifestSchema, JSON.parse(String(text)));
@@ -168,15 +202,21 @@ export function outdatedIn({ certificates }: Pick<Manifest, 'certificates'>): Re
 }
 
 /** The list, in the form that is wanted now, without the certificates and shared files that somebody changed or removed since it was written. */
-export async function intactPart(folder: string, listed: Manifest, form: string): Promise<Manifest> {
+export async function intactPart(
+  folder: string,
+  listed: Manifest,
+  { form, ...options }: LookOptions & { readonly form: string },
+): Promise<Manifest> {
   const manifest = inForm(form, listed);
   const certificates: Record<string, ManifestEntry> = {};
   let looked = 0;
   for (const [id, entry] of entriesIn(manifest.certificates)) {
-    if (areIntact(folder, entry.files)) certificates[id] = entry;
+    // What is of another form keeps the access of that.
+    const look = entry.form === undefined ? options : {};
+    if (areIntact(folder, entry.files, look)) certificates[id] = entry;
     looked += 1;
     if (looked % TOGETHER === 0) await setImmediate();
   }
-  const shared = areIntact(folder, manifest.shared) ? manifest.shared : {};
+  const shared = areIntact(folder, manifest.shared, options) ? manifest.shared : {};
   return { ...manifest, shared, certificates };
 }

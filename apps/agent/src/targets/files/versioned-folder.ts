@@ -80,7 +80,7 @@ export function openVersionedFolder(
   { access, form, isJudged, isNamedInShared = false, sharedVolume }: FolderOptions,
 ): CertificateFolder {
   const path = join(folder, CURRENT);
-  const memory = remember(folder, path, { form, sharedVolume });
+  const memory = remember(folder, path, { access, form, sharedVolume });
   const { isBegun, known, writeList, keep } = memory;
   const versions = join(folder, VERSIONS);
   const named = join(folder, NAMED);
@@ -123,6 +123,8 @@ export function openVersionedFolder(
       return memory.read();
     },
     known,
+    hasOwnAccess: memory.hasOwnAccess,
+    restoreAccess: memory.restoreAccess,
     async write(next) {
       checkPlace(folder, sharedVolume);
       await makeFolder(folder, access);

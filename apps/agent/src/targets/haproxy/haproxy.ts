@@ -280,7 +280,7 @@ export function createHaproxyTarget(settings: HaproxySettings): Target {
         lag = { ...NO_LAG, behind: entries };
       }
       const { behind, left, hasOldLines } = lag;
-      const isWritten = folder.isBegun() && (await folder.hasShared(sharedFor(expected)));
+      const isWritten = folder.isBegun() && folder.hasOwnAccess() && (await folder.hasShared(sharedFor(expected)));
       const isTaken = behind.length + left.length === 0 && !hasOldLines && (await folder.isSettled());
       const { defaultId } = manifest;
       return { leafHashes, defaultId, outdated: outdatedIn(manifest), isInEffect: isWritten && isTaken };

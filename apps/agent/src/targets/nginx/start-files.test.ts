@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test } from 'vitest';
@@ -29,6 +29,12 @@ test('what nginx holds and cannot be opened any more is named, writes the folder
   const files = openStartFiles(folder);
   expect(await files.follow(kept, changeOf([a, b, c], [a, b, c]))).toEqual(new Map());
   expect(await files.areSame(kept)).toBe(true);
+  // A mode that somebody changed is given back.
+  const key = join(folder, 'current', 'a.test.pem');
+  chmodSync(key, 0o644);
+  expect(await files.areSame(kept)).toBe(false);
+  await files.follow(kept, changeOf([a, b, c]));
+  expect([await files.areSame(kept), statSync(key).mode & 0o777]).toEqual([true, 0o600]);
   rmSync(folder, { recursive: true });
   const again = openStartFiles(folder);
   const ended = { ...a, open: () => Promise.reject(refusal) };

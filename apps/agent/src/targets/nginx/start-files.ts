@@ -60,7 +60,12 @@ export function openStartFiles(path: string, { sharedVolume }: Pick<FolderOption
     async areSame(kept) {
       const { certificates } = await folder.read();
       const isSame = [...kept].every(([id, { leafHash }]) => certificates[id]?.leafHash === leafHash);
-      return isSame && Object.keys(certificates).length === kept.size && (await folder.hasShared(listOf(kept)));
+      return (
+        isSame &&
+        folder.hasOwnAccess() &&
+        Object.keys(certificates).length === kept.size &&
+        (await folder.hasShared(listOf(kept)))
+      );
     },
     async follow(kept, change) {
       const { certificates } = await folder.known();
