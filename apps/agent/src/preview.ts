@@ -79,7 +79,7 @@ async function reachNotes(settings: Settings): Promise<string[]> {
 
 /** Names and ids of a target's settings for which there is nothing: they may be mistyped. */
 function notesOn(
-  { certificates = {}, default: defaultName }: Pick<Settings, 'certificates' | 'default'>,
+  { type, certificates = {}, default: defaultName }: Pick<Settings, 'type' | 'certificates' | 'default'>,
   { desired, defaultId }: { readonly desired: ReadonlyMap<string, Desired>; readonly defaultId: string | undefined },
 ): string[] {
   const { ids = [], names = [] } = certificates;
@@ -91,7 +91,10 @@ function notesOn(
   const notes = unused.map((each) => `No certificate of the bus is selected by "${each}".`);
   if (defaultName === undefined || defaultId !== undefined) return notes;
   const what = `No certificate of this target can be shown for its default, "${defaultName}": clients that name no server get none.`;
-  return [...notes, what];
+  if (type !== 'haproxy' || desired.size > 0) return [...notes, what];
+  const start =
+    'HAProxy does not start with a list without a certificate, unless its "bind" line has "strict-sni": add that line once there is one.';
+  return [...notes, what, start];
 }
 
 async function look(

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { temporaryFolder } from 'certbus-services';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { createSite } from '../../agent.builders.ts';
+import { preview } from '../../preview.ts';
 import { createTarget } from '../create-target.ts';
 import { bring, createWanted } from '../target.builders.ts';
 
@@ -30,4 +32,22 @@ test('where HAProxy takes connections and answers nothing, the files for its nex
   expect(existsSync(join(folder, 'a.test.pem'))).toBe(true);
   await vi.advanceTimersByTimeAsync(10_000);
   await brought;
+});
+
+test('a check warns of a list with which HAProxy would not start', async () => {
+  const site = await createSite();
+  const haproxy = { type: 'haproxy', socket: join(site.folder, 'admin.sock'), folder: join(site.folder, 'certs') };
+  const notesOn = async (target: Readonly<Record<string, unknown>>) =>
+    (await preview(site.configuration([target]), new AbortController().signal)).targets[0]?.notes;
+  const warning = expect.stringMatching(
+    /^HAProxy does not start with a list without a certificate, unless .*"strict-sni"/,
+  );
+  expect(await notesOn(haproxy)).toEqual([]);
+  const withDefault = { ...haproxy, default: 'a.test' };
+  expect(await notesOn(withDefault)).toEqual([
+    expect.stringContaining('"a.test": clients that name no server'),
+    warning,
+  ]);
+  await site.bus.issue(['b.test']);
+  expect(await notesOn(withDefault)).toEqual([expect.stringContaining('"a.test": clients that name no server')]);
 });
