@@ -171,6 +171,25 @@ test('a pause waits for the end of a change that had begun', async () => {
   expect(existsSync(ended)).toBe(true);
 });
 
+test('a target that was added while the agent runs is not fed, and the status says so', async () => {
+  const site = await createSite();
+  const file = join(site.folder, 'agent.json');
+  const write = (...names: string[]) => {
+    const targets = names.map((name) => ({ type: 'files', name, folder: join(site.folder, name) }));
+    const content = { bus: 'sqlite:bus.db#test', trust: 'bus.pub', identity: 'loadbalancer.key', targets };
+    writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
+  };
+  write('first');
+  const agent = spawn(process.execPath, [program, 'run'], { cwd: site.folder, env: environmentOf(site) });
+  onTestFinished(() => void agent.kill('SIGKILL'));
+  await settled(async () => expect((await run(site, 'status')).status).toBe(0));
+  write('first', 'second');
+  expect(await run(site, 'status')).toMatchObject({
+    status: 10,
+    stderr: expect.stringContaining(`second is in ${file} since the start of the agent: restart it`),
+  });
+});
+
 test('an agent that has not ended its first comparison is running, and its status is 10', async () => {
   const site = await createSite();
   await site.bus.issue(['a.test']);

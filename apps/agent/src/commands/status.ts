@@ -78,12 +78,15 @@ export default class Status extends BaseCommand {
     const fed = configuration.targets.filter(({ name }) => !pauses.has(name));
     // Of targets that are all paused nothing is noted.
     const isOld = fed.length > 0 && Date.now() - Date.parse(status.at) > longestSilenceMs(fed);
+    const known = new Set(status.targets.map(({ name }) => name));
+    const added = configuration.targets.filter(({ name }) => !known.has(name)).map(({ name }) => name);
     const wrong = [
       ...(running ? [] : ['the agent is not running']),
       ...(running && isOld
         ? [`it has written no status since ${status.at}: it hangs, or the disk of ${folder} is full`]
         : []),
       ...(status.live ? [] : ['it is behind the bus']),
+      ...added.map((name) => `${name} is in ${configuration.file} since the start of the agent: restart it`),
       ...targets.filter(isStarting).map(({ name }) => `${name} was not compared since the start of the agent`),
       ...unhealthyTargets(status).map((name) => `not everything is in place at ${name}`),
     ];
