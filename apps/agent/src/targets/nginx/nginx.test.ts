@@ -132,3 +132,41 @@ test('a memory that is full to the last mark gets room by what is removed', asyn
   await bring(target, [small]);
   expect(await bring(target, [small])).toEqual({ isInEffect: true, refused: undefined });
 });
+
+test('of two new certificates for a name the one that ranks first gets it, whichever nginx takes last', async () => {
+  const leads = new Map<string, string>();
+  const memory = createMemory();
+  const isFirstTaken = Promise.withResolvers<void>();
+  const last = Promise.withResolvers<void>();
+  const api: AdminApi = {
+    ...memory,
+    async putAll(puts, signal) {
+      const isOfBetter = puts.some(({ certificate }) => certificate.certificateId === 'better');
+      if (isOfBetter) {
+        // It is taken first, and its answer comes last.
+        for (const { certificate, value } of puts) note(certificate.certificateId, value);
+        isFirstTaken.resolve();
+        await last.promise;
+        return memory.putAll(puts, signal);
+      }
+      await isFirstTaken.promise;
+      for (const { certificate, value } of puts) note(certificate.certificateId, value);
+      last.resolve();
+      return memory.putAll(puts, signal);
+    },
+  };
+  function note(id: string, value: string) {
+    for (const name of (value.split('\n')[1] ?? '').split(' ').filter(Boolean)) leads.set(name, id);
+  }
+  const target = createNginxTarget({ name: 'nginx', address: undefined, files: undefined }, api);
+  const ids = Array.from({ length: PUT_TOGETHER - 1 }, (_, n) => `other-${n}`);
+  const others = await Promise.all(ids.map((id) => createWanted(id, [`${id}.test`])));
+  const [worse, better] = [await createWanted('worse', ['both.test']), await createWanted('better', ['both.test'])];
+  const { signal } = new AbortController();
+  const all = [worse, ...others, better];
+  const wanted = new Map(all.map((each) => [each.certificateId, each]));
+  const bestFor: Ranking['bestFor'] = (_, isAmong) => ['better', 'worse'].find(isAmong);
+  await target.held({ wanted, bestFor }, signal);
+  await target.apply({ put: all, remove: [], defaultId: undefined, wanted, bestFor }, signal);
+  expect(leads.get('both.test')).toBe('better');
+});

@@ -37,6 +37,16 @@ function* partsOf(certificates: readonly Wanted[]): Iterable<readonly Wanted[]> 
   for (let at = 0; at < certificates.length; at += PUT_TOGETHER) yield certificates.slice(at, at + PUT_TOGETHER);
 }
 
+/**
+ * Names that two of some certificates have. While several requests are on their way nobody knows which nginx takes last: a name of two leads to neither
+ * by chance.
+ */
+function inCommon(certificates: readonly Wanted[]) {
+  const [all, rivals] = [new Set<string>(), new Set<string>()];
+  for (const { names } of certificates) for (const name of names) (all.has(name) ? rivals : all).add(name);
+  return { ids: new Set(certificates.map(({ certificateId }) => certificateId)), rivals };
+}
+
 /** Opens the target. */
 export function createNginxTarget({ name, address, files }: NginxSettings, api: AdminApi): Target {
   /** What the memory has as its epoch: another one while it is changed, and none before it was read. */
@@ -102,13 +112,14 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
   function namesOfPut(
     { certificateId: own, names }: Wanted,
     { bestFor, remove, defaultId }: Change,
+    { ids, rivals }: ReturnType<typeof inCommon>,
   ): readonly string[] {
-    const isAmong = (id: string) => id === own || (kept.has(id) && !remove.includes(id));
+    const isAmong = (id: string) => id === own || ids.has(id) || (kept.has(id) && !remove.includes(id));
     const led = (kept.get(own)?.names ?? []).filter((each) => each !== NO_NAME && leads.get(each) === own);
     const isOthers = (each: string | undefined) => each !== undefined && (leads.get(each) ?? own) !== own;
     // The bus is asked only where there is a choice.
     const isBest = (each: string) =>
-      !(isOthers(each) || isOthers(wildcardOf(each))) || (bestFor(each, isAmong) ?? own) === own;
+      !(isOthers(each) || isOthers(wildcardOf(each)) || rivals.has(each)) || (bestFor(each, isAmong) ?? own) === own;
     const first = names.filter(isBest);
     return [...new Set([...led, ...first, ...(own === defaultId ? [NO_NAME] : [])])];
   }
@@ -172,7 +183,8 @@ export function createNginxTarget({ name, address, files }: NginxSettings, api: 
         if (error.code !== 'CERTBUS_AGENT_TARGET_FAILED') throw error;
         return undefined;
       });
-      await writeAll(change.put, (wanted) => namesOfPut(wanted, change), { refused, signal });
+      const common = inCommon(change.put);
+      await writeAll(change.put, (wanted) => namesOfPut(wanted, change, common), { refused, signal });
       await moveNames(change, refused, signal);
       for (const id of change.remove) {
         await api.remove(id, signal);
