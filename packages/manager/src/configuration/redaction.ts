@@ -5,8 +5,16 @@ import { configuration } from './configuration.ts';
 import { canonical, type Fields, isFields } from './json.ts';
 import { REDACTED } from './redacted.ts';
 
-/** A name that is a secret anywhere is one everywhere, so that what another release wrote is hidden, too. */
-const SECRET_FIELDS: ReadonlySet<string> = new Set(secretNames(configuration));
+let secretFields: ReadonlySet<string> | undefined;
+
+/**
+ * Whether a field with this name holds secrets. A name that is a secret anywhere is one everywhere, so that what another release wrote
+ * is hidden, too. The schemas of all providers are read when it is first asked: most commands never ask.
+ */
+function isSecretField(name: string): boolean {
+  secretFields ??= new Set(secretNames(configuration));
+  return secretFields.has(name);
+}
 
 /** Objects whose fields are independent of one another: sections, and what has names in them. */
 const COLLECTIONS: ReadonlySet<string> = new Set(['', 'authorities', 'alerts']);
@@ -73,7 +81,7 @@ function fieldOf(parent: Place, fields: Fields, key: string): Place {
 }
 
 function isSecret(key: string, value: unknown): boolean {
-  if (!SECRET_FIELDS.has(key)) return false;
+  if (!isSecretField(key)) return false;
   return typeof value === 'string' || (isFields(value) && typeof value['env'] === 'string');
 }
 

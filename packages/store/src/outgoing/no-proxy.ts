@@ -70,5 +70,10 @@ export function parseNoProxy(text: string): HostSet {
   return (url) => sets.some((holds) => holds(url));
 }
 
-/** Whether a URL leads back to this machine. */
-export const isLoopback: HostSet = parseNoProxy('localhost, 127.0.0.0/8, ::1');
+let loopback: HostSet | undefined;
+
+/** Whether a URL leads back to this machine. Read when it is first asked: Node takes five milliseconds for what tells an IPv6 address. */
+export const isLoopback: HostSet = (url) => {
+  loopback ??= parseNoProxy('localhost, 127.0.0.0/8, ::1');
+  return loopback(url);
+};
