@@ -7,31 +7,7 @@ const VERIFY = 'packages/events/src/history/verify.test.ts';
 const RENEWAL = 'packages/events/src/renewal.ts';
 const RENEWAL_TEST = 'packages/events/src/renewal.test.ts';
 
-const AGE_FILE = 'packages/events/src/age-file.ts';
-const SEALED_KEY_TEST = 'packages/events/src/sealed-key.test.ts';
-
 export const events: readonly Mutant[] = [
-  {
-    fault: 'all chunks of a sealed text have one nonce',
-    file: AGE_FILE,
-    find: 'nonce.writeUInt32BE(chunk, NONCE_BYTES - 5);',
-    replace: '',
-    noticedBy: [{ file: SEALED_KEY_TEST, only: 'bytes' }],
-  },
-  {
-    fault: 'all texts are sealed with one file key',
-    file: AGE_FILE,
-    find: 'const fileKey = random(FILE_KEY_BYTES);',
-    replace: 'const fileKey = new Uint8Array(FILE_KEY_BYTES);',
-    noticedBy: [{ file: SEALED_KEY_TEST, only: 'in another way' }],
-  },
-  {
-    fault: 'all sealed texts have one salt',
-    file: AGE_FILE,
-    find: 'const salt = random(SALT_BYTES);',
-    replace: 'const salt = new Uint8Array(SALT_BYTES);',
-    noticedBy: [{ file: SEALED_KEY_TEST, only: 'in another way' }],
-  },
   {
     fault: 'a root event is read without its envelope',
     file: 'packages/events/src/history/codec.ts',

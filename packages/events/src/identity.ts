@@ -1,8 +1,8 @@
 /** age identities (age-encryption.org/v1), parsed once: X25519 by Node's own cryptography, the others by the library. */
-import { createDecipheriv, createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from 'node:crypto';
+import { createDecipheriv, createPrivateKey, createPublicKey, diffieHellman, hkdfSync } from 'node:crypto';
 import { bech32 } from '@scure/base';
 import type { Identity, Stanza } from 'age-encryption';
-import { KEY_BYTES, NONCE, SPKI_X25519, TAG_BYTES, wrappingKeyOf } from './x25519.ts';
+import { KEY_BYTES, LABEL, NONCE, SPKI_X25519, TAG_BYTES } from './x25519.ts';
 
 const PREFIX = 'AGE-SECRET-KEY-';
 const PKCS8_X25519 = Buffer.from('302e020100300506032b656e04220420', 'hex');
@@ -18,7 +18,7 @@ export interface ParsedIdentity {
 
 const isX25519 = (text: string): boolean => text.startsWith(`${PREFIX}1`);
 
-function unwrap(wrapped: Uint8Array, key: KeyObject): Uint8Array | null {
+function unwrap(wrapped: Uint8Array, key: Uint8Array): Uint8Array | null {
   const decipher = createDecipheriv('chacha20-poly1305', key, NONCE, { authTagLength: TAG_BYTES });
   decipher.setAuthTag(wrapped.subarray(-TAG_BYTES));
   const fileKey = decipher.update(wrapped.subarray(0, -TAG_BYTES));
@@ -48,7 +48,8 @@ function parseX25519(text: string): ParsedIdentity {
     });
     // Throws for a share of low order, whose secret is all zeros.
     const secret = diffieHellman({ privateKey, publicKey });
-    return unwrap(body, wrappingKeyOf(secret, { share, recipient: own }));
+    const key = hkdfSync('sha256', secret, Buffer.concat([share, own]), LABEL, KEY_BYTES);
+    return unwrap(body, new Uint8Array(key));
   }
 
   /** Where our stanza was last: a manager seals every key to its recipients in one order. */

@@ -1,19 +1,19 @@
 /** Sealing: private keys as age files for their recipients. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Decrypter, Encrypter } from 'age-encryption';
-import { writeAgeFile } from './age-file.ts';
 import { isBase64 } from './canonical.ts';
 import { EventsError } from './errors.ts';
 import type { Recipient } from './event-types/bus-events.ts';
 import { parseAgeIdentity } from './identity.ts';
 import type { IssuedCertificate } from './managed-certificate.ts';
-import { parseX25519Recipient, type X25519Recipient } from './recipient.ts';
+import { parseAgeRecipient } from './recipient.ts';
 
 const MAX_RECIPIENTS = 20;
 const MAX_WITH_HYBRID = 5;
 
 /** 20 MB: loaded where something is sealed or opened, and nowhere else. */
 const loadAge = () => import('age-encryption');
+type Age = Awaited<ReturnType<typeof loadAge>>;
 
 const isHybrid = ({ recipient }: Recipient): boolean => recipient.startsWith('age1pq1');
 
@@ -32,26 +32,23 @@ export async function checkRecipients(recipients: readonly Recipient[]): Promise
           ? `at most ${hybrids ? MAX_WITH_HYBRID : MAX_RECIPIENTS} recipients; give the servers of a group one identity`
           : undefined;
   if (problem) throw new EventsError('CERTBUS_EVENTS_RECIPIENTS_INVALID', `Recipients refused: ${problem}.`);
-  const others = recipients.filter(({ recipient }) => !parse(recipient));
-  if (others.length === 0) return;
   const age = await loadAge();
-  for (const each of others) addRecipient(new age.Encrypter(), each);
+  for (const each of recipients) addRecipient(new age.Encrypter(), each, age);
 }
 
-/** X25519 recipients by their text: a bus has a few, and seals to all of them each time. */
-const parsed = new Map<string, X25519Recipient>();
+/** Recipients as the library takes them, by their text: a bus has a few, and seals to all of them each time. */
+const parsed = new Map<string, ReturnType<typeof parseAgeRecipient>>();
 
-/** `undefined` for a text that is not an X25519 recipient. */
-function parse(recipient: string): X25519Recipient | undefined {
-  const known = parsed.get(recipient) ?? parseX25519Recipient(recipient);
+function parse(recipient: string, { Stanza: stanza }: Age): ReturnType<typeof parseAgeRecipient> {
+  const known = parsed.get(recipient) ?? parseAgeRecipient(recipient, stanza);
   if (parsed.size > 10 * MAX_RECIPIENTS) parsed.clear();
-  if (known) parsed.set(recipient, known);
+  parsed.set(recipient, known);
   return known;
 }
 
-function addRecipient(encrypter: Encrypter, { name, recipient }: Recipient): void {
+function addRecipient(encrypter: Encrypter, { name, recipient }: Recipient, age: Age): void {
   try {
-    encrypter.addRecipient(recipient);
+    encrypter.addRecipient(parse(recipient, age));
   } catch (cause) {
     throw new EventsError('CERTBUS_EVENTS_RECIPIENTS_INVALID', `Recipient "${name}" is not an age recipient (age1…).`, {
       cause,
@@ -59,18 +56,12 @@ function addRecipient(encrypter: Encrypter, { name, recipient }: Recipient): voi
   }
 }
 
-async function encrypt(text: string, recipients: readonly Recipient[]): Promise<Uint8Array> {
-  const own = recipients.flatMap(({ recipient }) => parse(recipient) ?? []);
-  if (own.length > 0 && own.length === recipients.length) return writeAgeFile(Buffer.from(text), own);
-  const age = await loadAge();
-  const encrypter = new age.Encrypter();
-  for (const each of recipients) addRecipient(encrypter, each);
-  return encrypter.encrypt(text);
-}
-
 /** Seals a text to every recipient as an age file, base64; `base64 -d | age -d -i KEYFILE` opens it. */
 export async function seal(text: string, recipients: readonly Recipient[]): Promise<string> {
-  return Buffer.from(await encrypt(text, recipients)).toString('base64');
+  const age = await loadAge();
+  const encrypter = new age.Encrypter();
+  for (const each of recipients) addRecipient(encrypter, each, age);
+  return Buffer.from(await encrypter.encrypt(text)).toString('base64');
 }
 
 /** What of a certificate its private key is opened by. */
