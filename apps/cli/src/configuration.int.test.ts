@@ -154,6 +154,10 @@ describe('the configuration on the bus', () => {
       input: '{"version":1,"a":2}',
     });
     expect(wrong).toMatchObject({ status: 3, stderr: expect.stringContaining('a is not a known field') });
+    const { authorities, ...rest } = JSON.parse(shown);
+    const input = JSON.stringify({ ...rest, authorities: { ...authorities, twin: authorities.ca } });
+    const twins = await certbus(temporary.path, ['conf', 'validate', '-'], { ...elsewhere, input });
+    expect(twins).toMatchObject({ status: 3, stderr: expect.stringContaining('authorities.twin.directory') });
     const schema = resultOf(await certbus(temporary.path, ['conf', 'schema', '--json'], elsewhere));
     expect(Object.keys(schema.properties)).toEqual(expect.arrayContaining(Object.keys(JSON.parse(shown))));
     expect(schema.required).toEqual(['version', 'authorities', 'defaultAuthority']);

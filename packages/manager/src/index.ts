@@ -3,7 +3,7 @@ export type { AccountOptions } from './accounts/account-operations.ts';
 export type { AccountCandidate, AdoptionOptions, AdoptionOutcome } from './accounts/adoption.ts';
 export type { ObserveAuthority } from './accounts/connections.ts';
 export type { AlertmanagerSettings, AlertSink, WebhookSettings } from './configuration/alert-sinks.ts';
-export { limitsOfAuthority } from './configuration/certificate-authorities.ts';
+export { checkDirectories, limitsOfAuthority } from './configuration/certificate-authorities.ts';
 export { type ConfigurationChanges, changesBetween } from './configuration/changes.ts';
 export {
   type CertificateAuthority,

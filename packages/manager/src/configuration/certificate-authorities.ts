@@ -37,3 +37,20 @@ export function limitsOfAuthority(
   const authority = Object.values(authorities).find((candidate) => candidate.directory === directory);
   return limitsAt(published(directory), authority?.limits);
 }
+
+/**
+ * Throws `CERTBUS_MANAGER_CONFIG_INVALID` where two authorities have one directory: accounts and certificates know a CA by its directory, so that the
+ * settings of the second one would count for nothing.
+ */
+export function checkDirectories({ authorities }: Pick<Configuration, 'authorities'>): void {
+  const known = new Map<string, string>();
+  for (const [name, { directory }] of Object.entries(authorities)) {
+    const { href } = new URL(directory);
+    const other = known.get(href);
+    if (other !== undefined) {
+      const what = `The configuration is refused: authorities.${name}.directory is that of "${other}" as well. A CA has one account and one entry here: keep one of them.`;
+      throw new ManagerError('CERTBUS_MANAGER_CONFIG_INVALID', what);
+    }
+    known.set(href, name);
+  }
+}

@@ -125,3 +125,17 @@ test.each([
   await expect(acted).rejects.toThrow('the user stops it');
   await close();
 });
+
+test('two authorities with one directory are refused, and read where they are on the bus already', async () => {
+  // The same to a CA.
+  const twin = { ...authorities.ca, directory: 'https://CA.test:443/dir', preferredChain: 'counts for nothing' };
+  const twins = { ...configuration, authorities: { ...authorities, twin } };
+  const { manager, close } = await openWithForeignConfiguration({ text: JSON.stringify(twins), toAlice: true });
+  await expect(manager.configure(twins)).rejects.toMatchObject({
+    code: 'CERTBUS_MANAGER_CONFIG_INVALID',
+    message: expect.stringMatching(/authorities\.twin\.directory is that of "ca" as well/),
+  });
+  expect(await manager.configuration()).toEqual({ json: twins, position: 1 });
+  expect((await manager.plan({})).authorities).toHaveLength(2);
+  await close();
+});

@@ -3,6 +3,7 @@ import { type ManagerKey, open, seal } from '@certbus/events';
 import { type Context, decide, refresh } from '../context.ts';
 import { checkUnchanged, configure } from '../decide/configuration.ts';
 import { ManagerError } from '../errors.ts';
+import { checkDirectories } from './certificate-authorities.ts';
 import { type ConfigurationChanges, changesBetween } from './changes.ts';
 import { type Configuration, parseConfiguration } from './configuration.ts';
 import { hasRedacted, mergeRedacted } from './redaction.ts';
@@ -89,7 +90,8 @@ async function readReplaced(context: Context, next: unknown): Promise<unknown> {
 
 /**
  * Replaces the configuration; `<redacted>` keeps the secret that is stored for the same owner. Rejects `CERTBUS_MANAGER_CONFIG_CHANGED`
- * when the one on the bus is not of `expectPosition`, with the signal's reason, and as {@link mergeRedacted} and {@link parseConfiguration} throw.
+ * when the one on the bus is not of `expectPosition`, with the signal's reason, and as {@link mergeRedacted}, {@link parseConfiguration} and
+ * {@link checkDirectories} throw.
  */
 export async function writeConfiguration(
   context: Context,
@@ -101,7 +103,8 @@ export async function writeConfiguration(
   checkUnchanged(context.view.state, expected);
   const stored = await readReplaced(context, json);
   const merged = mergeRedacted(json, stored);
-  parseConfiguration(merged);
+  // One that is on the bus is read all the same: renewals go on.
+  checkDirectories(parseConfiguration(merged));
   const text = JSON.stringify(merged);
   const readers = context.view.checkpoint.managers.map(({ name, recipient }) => ({ name, recipient }));
   const sealed = await seal(text, readers);

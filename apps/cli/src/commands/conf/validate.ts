@@ -21,9 +21,11 @@ export default class ConfValidate extends BaseCommand {
   async run(): Promise<{ authorities: string[]; providers: string[] }> {
     const { args } = await this.parse(ConfValidate);
     const document = await readText(args.file, { usage: 'certbus conf validate - < FILE' });
-    const { parseConfiguration } = await import('@certbus/manager');
+    const { checkDirectories, parseConfiguration } = await import('@certbus/manager');
     const source = args.file === '-' ? undefined : args.file;
-    const { authorities, dns = [] } = parseConfiguration(parseDocument(document, source).json);
+    const configuration = parseConfiguration(parseDocument(document, source).json);
+    checkDirectories(configuration);
+    const { authorities, dns = [] } = configuration;
     const names = Object.keys(authorities);
     this.show(`the configuration is valid: authorities ${names.join(', ')}`);
     return { authorities: names, providers: dns.map(({ provider }) => provider) };
