@@ -109,4 +109,18 @@ export const client: readonly Mutant[] = [
     replace: 'if (!isFound)',
     noticedBy: [{ file: DAMAGED_TEST, only: 'while a client runs' }],
   },
+  {
+    fault: 'a name that no certificate covers gets the certificate that its server was made with',
+    file: 'packages/client/src/tls/tls-server.ts',
+    find: 'if (hasDefault() || (server && showsByItself(server)))',
+    replace: 'if (hasDefault())',
+    noticedBy: [{ file: 'packages/client/src/tls/attached-servers.test.ts', only: 'of an unknown name none' }],
+  },
+  {
+    fault: 'a session that a program keeps itself resumes for a removed name',
+    file: 'packages/client/src/tls/attached-servers.ts',
+    find: " || server.listenerCount('resumeSession') > 0",
+    replace: '',
+    noticedBy: [{ file: 'packages/client/src/tls/attached-servers.test.ts', only: 'the program keeps itself' }],
+  },
 ];
