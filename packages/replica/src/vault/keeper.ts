@@ -77,16 +77,25 @@ function createStore(first: DatabaseSync, path: string, { replica, busId }: Vaul
     open = openWith(next);
     before.close();
   }
+  const replace = (): void => use(replaceVault({ ...open, sealedKey }, path));
+  const isDamaged = (error: unknown): boolean => fileProblemOf(error, path) === 'damaged';
+
   /** Looks whether the file is still the one that is open. */
   function look(): void {
-    if (!isReplaced && idOfFile(path) !== open.file) use(openVaultAgain({ ...open, sealedKey }, path));
-  }
-  /** Replaces the file where it is that which is damaged: neither another attempt nor a restart would change it. */
-  function replaceDamaged(error: unknown): void {
-    const there = idOfFile(path) ?? open.file;
-    if (isReplaced || there !== open.file || fileProblemOf(error, path) !== 'damaged') return;
+    if (isReplaced || idOfFile(path) === open.file) return;
     try {
-      use(replaceVault({ ...open, sealedKey }, path));
+      use(openVaultAgain({ ...open, sealedKey }, path));
+    } catch (error) {
+      // What was put there, or what is to be made again.
+      if (!isDamaged(error)) throw error;
+      replace();
+    }
+  }
+  /** Replaces the file where that is damaged: neither another attempt nor a restart would change it. */
+  function replaceDamaged(error: unknown): void {
+    if (isReplaced || idOfFile(path) !== open.file || !isDamaged(error)) return;
+    try {
+      replace();
     } catch {
       // The disk is full, for example. The next attempt fails in the same way, and comes here again.
     }

@@ -281,6 +281,22 @@ test.each(['keys', 'sqlite_autoindex_keys_1'])(
   },
 );
 
+test('what is put in the place of a vault while that is in use is set aside, and what is opened from then on is kept', async () => {
+  const path = pathOf('put-there');
+  const vault = await open(path);
+  await vault.privateKey('certificate1', leaf);
+  await expect.poll(() => idsIn(path)).toEqual(['certificate1']);
+  rmSync(path);
+  writeFileSync(path, 'no database', { mode: 0o600 });
+  await vault.privateKey('certificate2', leaf);
+  await expect.poll(() => asideOf(path)).toHaveLength(1);
+  await expect.poll(() => idsIn(path)).toEqual(['certificate2']);
+  await vault.close();
+  const again = await open(path);
+  expect(await again.privateKey('certificate2', unreadable)).toBe(privateKey);
+  await again.close();
+});
+
 test('a sweep that meets a damaged page has the vault begun again', async () => {
   const path = pathOf('swept-damaged');
   const replica = await openReplica({ path: join(folder.path, 'swept-damaged.db'), busId });
