@@ -6,6 +6,7 @@ import {
   clean,
   type Environment,
   jsonLine,
+  LOG_SETTINGS,
   type LogLevel,
   readEnvironment,
   type WriteLine,
@@ -120,6 +121,7 @@ export abstract class BaseCommand extends Command {
   /** What this machine knows of its bus. */
   protected environment(flags: CommonFlags): Environment {
     const { level, format } = this.#writing;
+    this.#warnOfLogSetting();
     const writeLine: WriteLine = (line, level) => {
       process.stderr.write(`${line}\n`);
       if (level !== 'warn') return;
@@ -132,6 +134,14 @@ export abstract class BaseCommand extends Command {
     };
     const acceptStale = flags['accept-stale'] || undefined;
     return readEnvironment({ file: flags.config, variables, acceptStale, writeLine });
+  }
+
+  /** Warns, once, of a `CERTBUS_LOG` that means nothing: who set it waits for lines that never come. */
+  #warnOfLogSetting(): void {
+    const { CERTBUS_LOG: setting = '' } = process.env;
+    if (setting === '' || LOG_SETTINGS.includes(setting.toLowerCase())) return;
+    const what = `CERTBUS_LOG is "${setting}", which is not one of ${LOG_SETTINGS.join(', ')}: it is taken for warn`;
+    if (!this.#warnings.includes(what)) this.warn(what);
   }
 
   /** Runs with the manager of this machine. Ctrl-C ends it also before `run`, while the bus or a place of secrets does not answer. */
@@ -167,7 +177,10 @@ export abstract class BaseCommand extends Command {
     // A log of each step is whole lines, and rows would hold them back.
     const isWatched = !this.jsonEnabled() && !isQuiet && format === 'text' && process.stderr.isTTY;
     const isDrawn =
-      isWatched && level === undefined && !['debug', 'info'].includes(log) && drawsRows(process.stderr, process.env);
+      isWatched &&
+      level === undefined &&
+      !['debug', 'info'].includes(log.toLowerCase()) &&
+      drawsRows(process.stderr, process.env);
     const now = () => new Date();
     const { createDisplay } = await import('./progress/display.ts');
     const board = isDrawn ? await (await import('./progress/board.ts')).openBoard(process.stderr, now) : undefined;

@@ -29,6 +29,6 @@ export {
   writeOver,
 } from './key-files.ts';
 export { CONFIG_FILE, type LocalConfig, type LocalPrograms, readLocalConfig } from './local-config.ts';
-export { jsonLine, type LogLevel, type WriteLine } from './logger.ts';
+export { jsonLine, LOG_SETTINGS, type LogLevel, type WriteLine } from './logger.ts';
 export { parseCheckpointReference, parseReference, type SecretReference } from './secrets/reference.ts';
 export { trustOf } from './trust-file.ts';

@@ -21,6 +21,7 @@ test('warnings are written with their details, on one line that moves no cursor'
 
 test.each([
   ['debug', 4],
+  ['DEBUG', 4],
   ['info', 3],
   ['error', 1],
   ['silent', 0],

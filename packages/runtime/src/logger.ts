@@ -25,11 +25,15 @@ export function jsonLine(level: LogLevel, message: string, fields: Record<string
   return printableJson({ ...fields, time: new Date().toISOString(), level, message });
 }
 
+/** What `CERTBUS_LOG` can be, in any case. */
+export const LOG_SETTINGS: readonly string[] = [...LEVELS, 'silent'];
+
 /**
- * Writes the log of a command, a line each, from a level on: `debug`, `info`, `warn`, `error`, or `silent`; default `warn`. `format`: `text`
+ * Writes the log of a command, a line each, from a level on: `debug`, `info`, `warn`, `error`, or `silent`, in any case; default `warn`, also for any other. `format`: `text`
  * or `json`; default `text`.
  */
-export function createLogger(level: string | undefined, write: WriteLine, format: string = 'text'): Logger {
+export function createLogger(setting: string | undefined, write: WriteLine, format: string = 'text'): Logger {
+  const level = setting?.toLowerCase();
   const least = level === 'silent' ? LEVELS.length : LEVELS.findIndex((known) => known === (level ?? 'warn'));
   const from = least < 0 ? LEVELS.indexOf('warn') : least;
   const logAt =
