@@ -24,7 +24,7 @@ test.each([
 
 test.each([
   ['letsencrpt', 'No authority of the configuration fits --authority "letsencrpt". Did you mean "letsencrypt"?'],
-  ['staging', 'No authority of the configuration fits --authority "staging".'],
+  ['staging', 'No authority of the configuration fits --authority "staging". There are: ca, letsencrypt.'],
 ])('%s, which the configuration does not have, is refused', async (authority, message) => {
   await expect(typed(authority, 'ca', 'letsencrypt')).rejects.toMatchObject({ code: 'CERTBUS_CLI_NO_MATCH', message });
 });

@@ -18,5 +18,6 @@ export async function authorityOf(
   if (known.includes(typed)) return typed;
   const name = publicAuthority(typed)?.name;
   if (name !== undefined && known.includes(name)) return name;
-  throw nothingFits({ flag: '--authority', value: typed, among: 'authority of the configuration', known });
+  const among = 'authority of the configuration';
+  throw nothingFits({ flag: '--authority', value: typed, among, known, areFew: true });
 }

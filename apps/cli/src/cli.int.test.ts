@@ -102,6 +102,11 @@ describe('without a CA', () => {
       status: 0,
       stderr: expect.stringMatching(/--bus sqlite:\S+other\.db\S* differs .*--zone other\.test differs .*conf update/),
     });
+    for (const [flags, advice] of [
+      [['--ca', 'production'], 'Move to it with "certbus conf use production".'],
+      [['--directory', 'https://b.test/dir'], '"certbus conf use NAME --directory https://b.test/dir".'],
+    ] as const)
+      expect((await run(site, ['init', '--agree-tos', ...flags])).stderr).toContain(advice);
     expect(
       readdirSync(site).map((name) => [
         name,

@@ -42,10 +42,14 @@ export interface Unmatched {
   readonly among: string;
   /** What would have fitted. */
   readonly known: Iterable<string>;
+  /** Whether all that would have fitted is named where nothing looks like the value. Default false. */
+  readonly areFew?: boolean;
 }
 
 /** `CERTBUS_CLI_NO_MATCH`: nothing fits the value of a flag, which is probably mistyped. */
-export function nothingFits({ flag, value, among, known }: Unmatched): CliError {
-  const message = `No ${among} fits ${flag} "${value}".${didYouMean(similarTo(value, known))}`;
+export function nothingFits({ flag, value, among, known, areFew = false }: Unmatched): CliError {
+  const similar = similarTo(value, known);
+  const all = areFew && similar.length === 0 ? ` There are: ${[...known].join(', ')}.` : '';
+  const message = `No ${among} fits ${flag} "${value}".${didYouMean(similar)}${all}`;
   return new CliError('CERTBUS_CLI_NO_MATCH', message);
 }

@@ -168,13 +168,15 @@ export default class Init extends BaseCommand {
   #reportFound({ bus, differences }: SetUpResult, folder: string): void {
     this.log(`${folder} is set up already for the bus ${bus}; nothing was changed.`);
     for (const { flag, given, found } of differences)
-      this.warn(`--${flag} ${given} differs from what is set up, which is ${found}. ${this.#adviceOn(flag)}`);
+      this.warn(`--${flag} ${given} differs from what is set up, which is ${found}. ${this.#adviceOn(flag, given)}`);
   }
 
   /** How to have what a flag says, where something else is set up. */
-  #adviceOn(flag: string): string {
+  #adviceOn(flag: string, given: string): string {
     if (flag === 'bus') return 'Set up another bus in another folder (--dir).';
     if (flag === 'name') return 'Name another manager with "certbus manager add".';
+    if (flag === 'ca') return `Move to it with "certbus conf use ${given}".`;
+    if (flag === 'directory') return `Move to it with "certbus conf use NAME --directory ${given}".`;
     return 'Change it with "certbus conf display" and "certbus conf update".';
   }
 
