@@ -121,6 +121,12 @@ describe('the configuration on the bus', () => {
       status: 2,
       stderr: expect.stringMatching(/what you wrote is in.*--yes/),
     });
+    // Hours of work can be in it.
+    expect((await edit(set(9), '--quiet')).stderr).toContain('what you wrote is in');
+    expect(JSON.parse((await edit(set(9), '--json')).stdout)).toMatchObject({
+      warnings: [expect.stringMatching(/^what you wrote is in \S+configuration\.json$/)],
+      exitCode: 2,
+    });
     const edited = await edit(set(9), '--yes');
     expect(edited).toMatchObject({ status: 0, stdout: expect.stringMatching(/^added: giveUpAfterDays$/m) });
     const after = await display();

@@ -57,7 +57,7 @@ export default class ConfEdit extends SigningCommand {
       this.log(`the configuration is on the bus at position ${result.position}`);
       return result;
     } finally {
-      if (isKept) this.progress(`what you wrote is in ${draft.path}`);
+      if (isKept) this.warn(`what you wrote is in ${draft.path}`);
       else await draft.remove();
     }
   }
