@@ -11,7 +11,7 @@ import { type Mutant, mutate, type NamedTests } from './mutant.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 /** A copy takes half a gigabyte of memory. */
-const MOST_COPIES = 4;
+const MOST_COPIES = 6;
 
 /** How one look went: a mutant's, or that of the sources as they are. */
 interface Outcome {
@@ -85,7 +85,10 @@ async function tryGroup(copy: Copy, mutants: readonly Mutant[], onOutcome: (outc
   for (const mutant of mutants) onOutcome(await tryMutant(copy, mutant, limitMs));
 }
 
-/** Tries all, and prints each outcome as it comes. Half of what tests do is waiting: there are twice as many copies as processors. */
+/**
+ * Tries all, and prints each outcome as it comes. Two thirds of what tests do here is waiting, often for what a mutant keeps from coming: there
+ * are three times as many copies as processors.
+ */
 async function tryAll(groups: readonly (readonly Mutant[])[]): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
   const waiting = [...groups];
@@ -101,7 +104,7 @@ async function tryAll(groups: readonly (readonly Mutant[])[]): Promise<readonly 
       await copy.remove();
     }
   };
-  const copies = Math.min(MOST_COPIES, 2 * availableParallelism(), groups.length);
+  const copies = Math.min(MOST_COPIES, 3 * availableParallelism(), groups.length);
   await Promise.all(Array.from({ length: copies }, work));
   return outcomes;
 }
