@@ -51,6 +51,8 @@ test('one who goes whenever there is room never finds the bucket of the CA empty
         all.push(now);
       }
     }),
+    // Two windows that do not end with a millisecond.
+    { examples: [[{ capacity: 2, ms: 3 * HOUR_MS }, [0, 0.3, 1, 0.01, 0]]] },
   );
 });
 

@@ -20,9 +20,15 @@ const windowOf = ({ capacity, refillMs }: Rate): number => capacity * refillMs;
 /** How far the clock of one who spent can be ahead. What is later yet was written by one that is wrong. */
 const AHEAD_MS = 3_600_000;
 
-/** What spending decides about room at `now`: that of two windows. */
+/**
+ * From when on spending decides about room at `now`: two windows. Milliseconds since 1970, with fractions: rounded, room would come a millisecond
+ * later than it was named.
+ */
+const decidesSince = (rate: Rate, now: Date): number => now.getTime() - 2 * windowOf(rate);
+
+/** What spending decides about room at `now`. */
 export const stretchOf = (rate: Rate, now: Date): SpendingStretch => ({
-  since: new Date(now.getTime() - 2 * windowOf(rate)),
+  since: new Date(decidesSince(rate, now)),
   until: new Date(now.getTime() + AHEAD_MS),
 });
 
@@ -48,7 +54,7 @@ function createRenewedNear(spent: Spending['spent'], nearMs: number): (at: numbe
  */
 export function fullAt(rate: Rate, { spent }: Pick<Spending, 'spent'>, now: Date): number {
   const { capacity, refillMs } = rate;
-  const [end, since] = [now.getTime(), stretchOf(rate, now).since.getTime()];
+  const [end, since] = [now.getTime(), decidesSince(rate, now)];
   const kept = Math.floor(capacity * KEPT_FOR_RENEWALS);
   const renewedNear = createRenewedNear(spent, windowOf(rate) / NEAR);
   let [taken, least] = [0, 0];
