@@ -82,7 +82,8 @@ export function configIn(words: readonly string[]): string | undefined {
  */
 export async function candidates(words: readonly string[], known: Known): Promise<string[]> {
   const before = words.slice(0, -1);
-  const begun = words.at(-1) ?? '';
+  // PowerShell before 7.3 passes no empty word to a program, so a space is in its place.
+  const begun = (words.at(-1) ?? '').trim();
   const found = commandOf(before, known.commands);
   const all = found ? await candidatesIn(found, begun, known) : nextInNames(before, known.commands);
   return [...new Set(all)].filter((candidate) => candidate.startsWith(begun)).sort();

@@ -39,7 +39,8 @@ complete -c certbus -f -a '(__certbus_complete)'`,
 Register-ArgumentCompleter -Native -CommandName certbus -ScriptBlock {
     param($begun, $line, $cursor)
     $words = @($line.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" })
-    if ($begun -eq '') { $words += '' }
+    # An empty word would not be passed on before PowerShell 7.3.
+    if ($begun -eq '') { $words += ' ' }
     certbus complete -- @words 2>$null | ForEach-Object {
         $text = if ($_ -match '[*?]') { "'$_'" } else { $_ }
         [System.Management.Automation.CompletionResult]::new($text, $_, 'ParameterValue', $_)

@@ -287,6 +287,7 @@ describe('completion', () => {
       ['remove', 'renew', 'renewable', 'revoke'],
     ],
     [['cert', 'status', ''], names],
+    [['cert', 'status', ' '], names],
     [['cert', 'renew', '--yes', 'b'], ['b.test']],
     [['cert', 'status', 'a.test', ''], []],
     [['cert', 'ls', '--so'], ['--sort']],
