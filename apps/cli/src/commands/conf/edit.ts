@@ -43,8 +43,8 @@ export default class ConfEdit extends SigningCommand {
     let isKept = true;
     try {
       const document = await this.#editUntilValid(draft);
-      const changes = document ? await this.#changesOf(before, document.json) : NOTHING;
-      if (!document || Object.values(changes).every((paths) => paths.length === 0)) {
+      const changes = await this.#changesOf(before, document.json);
+      if (Object.values(changes).every((paths) => paths.length === 0)) {
         isKept = false;
         this.log('nothing differs from what was there');
         return { position: stored.position, changes: NOTHING };
@@ -68,8 +68,8 @@ export default class ConfEdit extends SigningCommand {
     return changesBetween(parseDocument(before).json, json);
   }
 
-  /** Opens the editor until what is saved can be put on the bus, or the person gives up. */
-  async #editUntilValid(draft: Draft): Promise<ReturnType<typeof parseDocument> | undefined> {
+  /** Opens the editor until what is saved can be put on the bus. Throws what is wrong with it where the person gives up. */
+  async #editUntilValid(draft: Draft): Promise<ReturnType<typeof parseDocument>> {
     const { parseConfiguration } = await import('@certbus/manager');
     for (;;) {
       const text = await draft.edit();
