@@ -68,6 +68,8 @@ function spawnProgram(
   const env = environmentOf(process.env, {
     CERTBUS_CONFIG: `${folder}/certbus.json`,
     CERTBUS_STATE_DIR: `${folder}/${stateFolder}`,
+    // What the first start compiles of the sources, the others load.
+    NODE_COMPILE_CACHE: `${folder}/compiled`,
   });
   const child = spawn(process.execPath, ['--conditions=certbus:source', PROGRAMS[program], ...args], {
     env,
