@@ -350,7 +350,8 @@ export function testTarget(create: CreateBalancer): void {
       }
       for (const [name, serial] of last) await settled(async () => expect(await shown(port, name)).toBe(serial));
     });
-    expect(report).toMatchObject({ failed: [], wrong: [] });
+    const said = report.failed.length === 0 ? [] : balancer.log().split('\n');
+    expect({ ...report, said }).toMatchObject({ failed: [], wrong: [], said: [] });
     expect(report.handshakes).toBeGreaterThan(renewals);
     noKeyIn(balancer.log(), site.lines.join('\n'));
   });
