@@ -336,15 +336,44 @@ test('files that somebody gave to another group are given back', async () => {
   expect(lstatSync(key)).toMatchObject({ uid, gid, mode: 0o100640 });
 });
 
-test('a file system that keeps no modes is not given them over and over', async () => {
-  const { live, create } = await createOwnTarget({});
+/** What the files of a test are opened by, to stand in for what a file system or another user does. */
+async function handleIn(folder: string) {
+  const handle = await fs.open(folder);
+  await handle.close();
+  return Object.getPrototypeOf(handle) as typeof handle;
+}
+
+test('a file that belongs to another user by now is written again, and holds up no other', async () => {
+  const { live, modes, create } = await createOwnTarget({});
   const wanted = await createWanted('a', ['a.test']);
   await bring(create(), [wanted]);
-  chmodSync(join(live, 'a.test', 'privkey.pem'), 0o644);
-  const handle = await fs.open(live);
-  const chmod = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'chmod').mockResolvedValue();
-  await handle.close();
+  const key = join(live, 'a.test', 'privkey.pem');
+  chmodSync(key, 0o644);
+  const [{ ino }, content] = [statSync(key), readFileSync(key, 'utf8')];
+  const refused = Object.assign(new Error('EPERM: operation not permitted, fchmod'), { code: 'EPERM' });
+  const chmod = vi.spyOn(await handleIn(live), 'chmod').mockRejectedValueOnce(refused);
   onTestFinished(() => chmod.mockRestore());
+  const target = create();
+  const more = await createWanted('b', ['b.test']);
+  await bring(target, [wanted, more]);
+  expect(await bring(target, [wanted, more])).toMatchObject({ isInEffect: true });
+  expect([modes(), readFileSync(key, 'utf8')]).toEqual([['640', '644'], content]);
+  expect(statSync(key).ino).not.toBe(ino);
+});
+
+test.each(['modes', 'groups'])('a file system that keeps no %s is not given them over and over', async (what) => {
+  const gid = process.getgid?.() ?? 0;
+  const { live, create } = await createOwnTarget({ access: await resolveAccess({ group: String(gid), mode: '0640' }) });
+  const wanted = await createWanted('a', ['a.test']);
+  await bring(create(), [wanted]);
+  const key = join(live, 'a.test', 'privkey.pem');
+  // Only root can give files to others.
+  if (what === 'groups' && isRoot) chownSync(key, -1, gid + 4_321);
+  else chmodSync(key, 0o644);
+  const spies = (['chmod', 'chown'] as const).map(async (name) =>
+    vi.spyOn(await handleIn(live), name).mockResolvedValue(),
+  );
+  for (const spy of await Promise.all(spies)) onTestFinished(() => spy.mockRestore());
   const target = create();
   expect(await bring(target, [wanted])).toMatchObject({ isInEffect: false });
   expect(await bring(target, [wanted])).toMatchObject({ isInEffect: true });

@@ -28,6 +28,7 @@ export interface AccessSettings {
   readonly mode?: string | undefined;
 }
 
+const MODE = 0o7777;
 const EXECUTE_WHERE_READ = 2;
 const OWNER_ALL = 0o700;
 const GROUP_READS = 0o040;
@@ -97,4 +98,13 @@ export async function resolveAccess(
     publicMode: secretMode | 0o044,
     folderMode: folderModeOf(secretMode),
   };
+}
+
+/** Whether a file is of the owner and group that were named, and has the mode that it was given. */
+export function isAsGiven(
+  found: { readonly uid: number; readonly gid: number; readonly mode: number },
+  { access, isSecret }: { readonly access: Access; readonly isSecret: boolean },
+): boolean {
+  const { uid = found.uid, gid = found.gid, secretMode, publicMode } = access;
+  return found.uid === uid && found.gid === gid && (found.mode & MODE) === (isSecret ? secretMode : publicMode);
 }

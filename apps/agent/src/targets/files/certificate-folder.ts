@@ -155,15 +155,15 @@ export function remember(
 ) {
   let known: Manifest | undefined;
   let astray: AstrayFile[] = [];
-  /** Whether the file system keeps modes, as far as is known: where it does not, they are not looked at. */
-  let keepsModes = true;
+  /** Whether the file system keeps owners and modes, as far as is known: where it does not, they are not looked at. */
+  let keepsAccess = true;
   const list = createManifestReader();
   const listed = () => list.read(path);
   const read = async () => {
     checkPlace(folder, sharedVolume);
     astray = [];
     const onAstray = (file: AstrayFile) => void astray.push(file);
-    known = await intactPart(path, await listed(), { form, access: keepsModes ? own : undefined, onAstray });
+    known = await intactPart(path, await listed(), { form, access: keepsAccess ? own : undefined, onAstray });
     return known;
   };
   return {
@@ -173,7 +173,7 @@ export function remember(
     hasOwnAccess: () => astray.length === 0,
     async restoreAccess(): Promise<void> {
       for (const { path: file, isSecret } of astray)
-        keepsModes = (await giveAccess(join(path, file), { access: own, isSecret })) && keepsModes;
+        keepsAccess = (await giveAccess(join(path, file), { access: own, isSecret })) && keepsAccess;
       astray = [];
     },
     /** What the list says, whether the files are so or not. */

@@ -5,7 +5,7 @@ import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, symlink
 import { basename, dirname, join } from 'node:path';
 import { examineState } from '@certbus/replica';
 import { AgentError } from '../../errors.ts';
-import type { Access } from './access.ts';
+import { type Access, isAsGiven } from './access.ts';
 
 const UNFINISHED = /\.[0-9a-f-]{36}\.new$/;
 
@@ -51,7 +51,6 @@ export async function shareFolder(path: string, access: Access): Promise<void> {
   }
 }
 
-const MODE = 0o7777;
 /** Who has access to a folder besides its owner. */
 const OTHERS = 0o077;
 
@@ -131,18 +130,26 @@ export async function writeDurably(
   }
 }
 
-/** Gives a file that is there its owner, group and mode again. Resolves with whether the file system keeps the mode. */
+const isNotPermitted = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'EPERM';
+
+/**
+ * Gives a file that is there its owner, group and mode again. One that belongs to another user by now is written again, since only that user could give
+ * it a mode. Resolves with whether the file system keeps them.
+ */
 export async function giveAccess(
   path: string,
   { access, isSecret }: { readonly access: Access; readonly isSecret: boolean },
 ): Promise<boolean> {
   const { uid, gid, secretMode, publicMode } = access;
-  const mode = isSecret ? secretMode : publicMode;
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
     if (uid !== undefined || gid !== undefined) await file.chown(uid ?? -1, gid ?? -1);
-    await file.chmod(mode);
-    return ((await file.stat()).mode & MODE) === mode;
+    await file.chmod(isSecret ? secretMode : publicMode);
+    return isAsGiven(await file.stat(), { access, isSecret });
+  } catch (error) {
+    if (!isNotPermitted(error)) throw error;
+    await writeDurably(path, await file.readFile(), { access, isSecret });
+    return true;
   } finally {
     await file.close();
   }

@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { sha256 } from '@certbus/events';
 import * as v from 'valibot';
 import type { Pair } from '../../pairs/pair.ts';
-import type { Access } from './access.ts';
+import { type Access, isAsGiven } from './access.ts';
 import { isSecretFile } from './layouts.ts';
 
 /** The list's name in its folder. It holds no secret: a hash of a private key's file says nothing about the key. */
@@ -107,15 +107,6 @@ function contentOf(file: number, path: string): { readonly hash: string; readonl
   return { hash: all.digest('base64url'), isSecret };
 }
 
-/** Whether an open file is of the owner and group that were named, and has the mode that it was given. */
-function isAsGiven(file: number, { uid, gid, secretMode, publicMode }: Access, isSecret: boolean): boolean {
-  const stats = fstatSync(file);
-  const isOf = (uid === undefined || stats.uid === uid) && (gid === undefined || stats.gid === gid);
-  return isOf && (stats.mode & MODE) === (isSecret ? secretMode : publicMode);
-}
-
-const MODE = 0o7777;
-
 /** Whether a file has the content of this hash. Read at once: of thousands of small files, most of the time and memory would go into waiting. */
 function isIntact(
   { folder, path, wanted }: { readonly folder: string; readonly path: string; readonly wanted: string },
@@ -127,7 +118,7 @@ function isIntact(
     try {
       const { hash: found, isSecret } = contentOf(file, path);
       if (found !== wanted) return false;
-      if (access && !isAsGiven(file, access, isSecret)) onAstray?.({ path, isSecret });
+      if (access && !isAsGiven(fstatSync(file), { access, isSecret })) onAstray?.({ path, isSecret });
       return true;
     } finally {
       closeSync(file);
