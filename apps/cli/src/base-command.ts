@@ -109,7 +109,7 @@ export abstract class BaseCommand extends Command {
     watchOutput({ goesOn: this.goesOnUnread, tell });
     refuseValues(this.#called());
     if (!this.takesEmptyWords) refuseEmptyWords(this.argv);
-    if (!this.takesDash) refuseDash(this.argv);
+    if (!this.takesDash) refuseDash(this.#called());
   }
 
   /** What to throw after Ctrl-C where the command already did a part, which `--json` shows. */

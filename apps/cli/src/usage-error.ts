@@ -68,9 +68,15 @@ export function refuseEmptyWords(words: readonly string[]): void {
   );
 }
 
-/** Refuses `-`, which other programs take for standard input or output: a private key would go to a file of that name. Throws `CERTBUS_CLI_USAGE`. */
-export function refuseDash(words: readonly string[]): void {
-  if (!words.some((word) => /^(?:--[\w-]+=)?-$/.test(word))) return;
+/**
+ * Refuses `-`, which other programs take for standard input or output: a private key would go to a file of that name. Throws `CERTBUS_CLI_USAGE`. One that
+ * is a word too many is left to the parser.
+ */
+export function refuseDash({ words, args }: Pick<CalledCommand, 'words' | 'args'>): void {
+  const hasArgs = Object.keys(args).length > 0;
+  const isTaken = (word: string, at: number) =>
+    /^--[\w-]+=-$/.test(word) || (word === '-' && (hasArgs || words[at - 1]?.startsWith('--')));
+  if (!words.some(isTaken)) return;
   const what = '"-" is not standard input or output for this command: name a file. A file of that name is "./-".';
   throw new CliError('CERTBUS_CLI_USAGE', what);
 }

@@ -179,13 +179,21 @@ describe('a wrong command line', () => {
   });
 
   test.each([[['a.test', '--out', '-']], [['a.test', '--out=-']], [['-', '--json']]])(
-    '%j is refused where "-" would be a file',
+    'cert export %j is refused, where "-" would be a file',
     (argv) => {
       const message = expect.stringContaining('name a file');
-      expect(() => refuseDash(argv)).toThrow(expect.objectContaining({ code: 'CERTBUS_CLI_USAGE', message }));
-      expect(() => refuseDash(['./-', '--', '-q', '--out=a-b'])).not.toThrow();
+      expect(() => refuseDash(called('cert:export', argv))).toThrow(
+        expect.objectContaining({ code: 'CERTBUS_CLI_USAGE', message }),
+      );
+      expect(() => refuseDash(called('cert:export', ['./-', '--', '-q', '--out=a-b']))).not.toThrow();
     },
   );
+
+  test('"-" for a command that takes no file is a word too many', async () => {
+    expect(() => refuseDash(called('conf:update', ['-']))).not.toThrow();
+    expect(() => refuseDash(called('cert:ls', ['--columns', '-']))).toThrow('name a file');
+    expect(await explained('conf:update', '-')).toBe('"certbus conf update" does not take "-".');
+  });
 
   test('names the variable that a refused value is from', async () => {
     vi.stubEnv('CERTBUS_LOG_FORMAT', 'xml');
