@@ -93,7 +93,7 @@ function notesOn(
   const what = `No certificate of this target can be shown for its default, "${defaultName}": clients that name no server get none.`;
   if (type !== 'haproxy' || desired.size > 0) return [...notes, what];
   const start =
-    'HAProxy does not start with a list without a certificate, unless its "bind" line has "strict-sni": add that line once there is one.';
+    'HAProxy does not start with a list without a certificate, unless its "bind" line has "strict-sni": add the line of this list once there is a certificate.';
   return [...notes, what, start];
 }
 

@@ -26,7 +26,7 @@ export default class Check extends BaseCommand {
       // Where something is put or removed as well, that brings it into effect.
       if (!isInEffect && put.length + remove.length === 0 && inPlace > 0)
         this.log(
-          '  not in effect yet: the balancer is still to be notified, a command still to be run, or a file to get its mode back',
+          '  not in effect yet: the balancer is still to be notified, a command still to be run, or a file to get its owner or mode back',
         );
       for (const note of notes.slice(0, SHOWN)) this.log(clean(`  note: ${note}`));
       for (const problem of problems) this.log(clean(`  problem: ${problem}`));

@@ -150,7 +150,7 @@ test('a pause waits for the end of a change that had begun', async () => {
   const [file, script, begun, go, ended] = ['agent.json', 'reload', 'begun', 'go', 'ended'].map((name) =>
     join(site.folder, name),
   ) as [string, string, string, string, string];
-  const waits = `touch ${begun}; while [ ! -e ${go} ]; do sleep 0.1; done; sleep 1; touch ${ended}`;
+  const waits = `touch ${begun}; while [ -e ${begun} ] && [ ! -e ${go} ]; do sleep 0.1; done; sleep 1; touch ${ended}`;
   writeFileSync(script, `#!/bin/sh\n${waits}\n`, { mode: 0o700 });
   const after = { command: [script], timeoutMs: LONG_MS };
   const targets = [{ type: 'files', folder: join(site.folder, 'certs'), after, windowMs: 0 }];
@@ -186,7 +186,7 @@ test('a target that was added while the agent runs is not fed, and the status sa
   write('first', 'second');
   expect(await run(site, 'status')).toMatchObject({
     status: 10,
-    stderr: expect.stringContaining(`second is in ${file} since the start of the agent: restart it`),
+    stderr: expect.stringContaining(`second was added to ${file} after the start of the agent: restart the agent`),
   });
 });
 
@@ -198,7 +198,9 @@ test('an agent that has not ended its first comparison is running, and its statu
     string,
     string,
   ];
-  writeFileSync(script, `#!/bin/sh\ntouch ${begun}; while [ ! -e ${go} ]; do sleep 0.1; done\n`, { mode: 0o700 });
+  writeFileSync(script, `#!/bin/sh\ntouch ${begun}; while [ -e ${begun} ] && [ ! -e ${go} ]; do sleep 0.1; done\n`, {
+    mode: 0o700,
+  });
   const after = { command: [script], timeoutMs: LONG_MS };
   const targets = [{ type: 'files', folder: join(site.folder, 'certs'), after, windowMs: 0 }];
   const content = { bus: 'sqlite:bus.db#test', trust: 'bus.pub', identity: 'loadbalancer.key', targets };

@@ -86,7 +86,9 @@ export default class Status extends BaseCommand {
         ? [`it has written no status since ${status.at}: it hangs, or the disk of ${folder} is full`]
         : []),
       ...(status.live ? [] : ['it is behind the bus']),
-      ...added.map((name) => `${name} is in ${configuration.file} since the start of the agent: restart it`),
+      ...added.map(
+        (name) => `${name} was added to ${configuration.file} after the start of the agent: restart the agent`,
+      ),
       ...targets.filter(isStarting).map(({ name }) => `${name} was not compared since the start of the agent`),
       ...unhealthyTargets(status).map((name) => `not everything is in place at ${name}`),
     ];

@@ -148,7 +148,7 @@ function createRunner(
 /** What to do about an error of the system, by its code; `undefined` for others. */
 const adviceFor = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && error.code === 'EROFS'
-    ? 'In the service of systemd all but its own folders is read-only, which "certbus-agent check" in a shell does not see: name the folder in "ReadWritePaths=" of a drop-in.'
+    ? 'The disk is read-only, or systemd does not let the service write there, which "certbus-agent check" in a shell does not see: then name the folder in "ReadWritePaths=" of a drop-in, and restart the service.'
     : undefined;
 
 /** An error with a CertBus code. An error of the system, such as of a folder that cannot be written, gets the name of the target and what to do. */

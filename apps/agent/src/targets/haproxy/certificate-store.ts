@@ -159,7 +159,7 @@ export function createCertificateStore(
       }
       if (lines[0]?.startsWith('Unknown command')) {
         const what =
-          'HAProxy does not know the command "show ssl crt-list": it is older than 2.2, or the socket is that of something else.';
+          'HAProxy does not know the command "show ssl crt-list": it is older than 2.2, or the socket is that of something else. The agent needs HAProxy 2.6 or newer.';
         throw new AgentError('CERTBUS_AGENT_TARGET_FAILED', what);
       }
       // It names the list first. One that runs without it must find the files when it is reloaded with it, so that no certificate is refused here.
