@@ -65,12 +65,12 @@ async function isOpened(
 type Settings = ResolvedConfiguration['targets'][number];
 
 /** Why the group of a target's files does not get to them. HAProxy reads its files as root, and is in none. */
-async function reachNotes(settings: Settings): Promise<string[]> {
+async function reachNotes(settings: Settings, own: string): Promise<string[]> {
   if ((settings.type !== 'files' && settings.type !== 'nginx-files') || settings.group === undefined) return [];
   const { folder, group } = settings;
   try {
     const { gid } = await resolveAccess({ group });
-    return gid === undefined ? [] : [closedTo(folder, { gid, group }) ?? []].flat();
+    return gid === undefined ? [] : [closedTo(folder, { gid, group, own }) ?? []].flat();
   } catch {
     // A group or folder that cannot be asked for is a problem of the target.
     return [];
@@ -125,7 +125,7 @@ async function look(
       remove,
       inPlace: desired.size - put.length,
       isInEffect: found.isInEffect && found.defaultId === defaultId,
-      notes: [...notesOn(settings, { desired, defaultId }), ...(await reachNotes(settings))],
+      notes: [...notesOn(settings, { desired, defaultId }), ...(await reachNotes(settings, stateDirectory))],
     };
   } finally {
     await target.close();

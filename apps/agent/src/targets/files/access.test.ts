@@ -277,6 +277,13 @@ test.each(['swap', 'replace'])(
     // A folder above it is on the way as well.
     chmodSync(site.folder, 0o700);
     expect(await notesFor(other)).toEqual([expect.stringContaining(`they cannot enter ${site.folder} (mode 0700`)]);
+    chmodSync(site.folder, 0o755);
+    const state = join(site.folder, 'state');
+    const targets = [{ type: 'files', folder: join(state, 'certs'), group: other, replaceBy }];
+    const [target] = (await preview(site.configuration(targets), new AbortController().signal)).targets;
+    expect(target?.notes).toEqual([
+      expect.stringMatching(/state \(mode 0700.*name a "folder".*not in the state directory/),
+    ]);
   },
 );
 
