@@ -12,10 +12,15 @@ function idIn(file: string): string {
 }
 
 /**
- * Names this machine to its own processes: by its id alone where it has one, since its name can change while they run, as when a new machine is set up;
- * else by its name.
+ * Names this machine to its own processes, while it runs: by its id alone where it has one, since its name can change meanwhile, as when a new machine is
+ * set up. A container mostly has none, and a name of its own: there by the kernel's last start, which all containers of a machine have in common. Else by
+ * its name.
  */
-export const machineId = ({ idFile = '/etc/machine-id', host = hostname() } = {}): string => idIn(idFile) || host;
+export const machineId = ({
+  idFile = '/etc/machine-id',
+  bootFile = '/proc/sys/kernel/random/boot_id',
+  host = hostname(),
+} = {}): string => idIn(idFile) || idIn(bootFile) || host;
 
 /**
  * Names this machine among others, the same at every start. By its name as well as by its id: a copy of a virtual machine, or of an image of a container,

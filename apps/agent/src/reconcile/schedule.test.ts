@@ -62,12 +62,14 @@ test('copies of one machine, with the id of the original, have an instant each, 
   expect(hosts.map(instantOf)).toEqual(copies);
 });
 
-test('a machine is the same to its own processes where its name changes, and has its name where it has no id', () => {
+test('a machine is the same to its own processes where its name changes, and in each of its containers', () => {
   const { path, remove } = temporaryFolder();
   onTestFinished(remove);
-  const idFile = join(path, 'machine-id');
-  expect(['localhost', 'edge-1'].map((host) => machineId({ idFile, host }))).toEqual(['localhost', 'edge-1']);
+  const [idFile, bootFile] = [join(path, 'machine-id'), join(path, 'boot_id')];
+  const ids = () => ['localhost', 'edge-1'].map((host) => machineId({ idFile, bootFile, host }));
+  expect(ids()).toEqual(['localhost', 'edge-1']);
+  writeFileSync(bootFile, '0c1f2a3b-0000-4000-8000-000000000001\n');
+  expect(ids()).toEqual(Array.from({ length: 2 }, () => '0c1f2a3b-0000-4000-8000-000000000001'));
   writeFileSync(idFile, '6fb3dcd6a8f04e0b8a7f5e0e2c1d9b4a\n');
-  const ids = ['localhost', 'edge-1'].map((host) => machineId({ idFile, host }));
-  expect(ids).toEqual(Array.from({ length: 2 }, () => '6fb3dcd6a8f04e0b8a7f5e0e2c1d9b4a'));
+  expect(ids()).toEqual(Array.from({ length: 2 }, () => '6fb3dcd6a8f04e0b8a7f5e0e2c1d9b4a'));
 });
