@@ -69,6 +69,23 @@ test('runs that overlap renew each certificate once', async () => {
   expect([ca.orderCount, ca.certificates().length]).toEqual([6, 6]);
 });
 
+test('an order that fails is one for all who asked for it meanwhile', async () => {
+  const [begun, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const present = () => {
+    begun.resolve();
+    return goOn.promise;
+  };
+  await manage(async (manager) => {
+    const asked = Array.from({ length: 5 }, () => manager.issue({ names: ['a.test'] }, { signal }));
+    await begun.promise;
+    goOn.reject(new Error('the zone is locked'));
+    const ended = await Promise.allSettled(asked);
+    expect(new Set(ended.map((each) => each.status === 'rejected' && String(each.reason))).size).toBe(1);
+    expect(ended[4]).toMatchObject({ reason: { message: expect.stringContaining('the zone is locked') } });
+  }, present);
+  expect(ca.orderCount).toBe(1);
+});
+
 test('one who waits for the same names can give up, and the order goes on', async () => {
   const [begun, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const present = () => {

@@ -260,7 +260,8 @@ export async function issue(
   };
   checkSolvable(options.config, subject.names, challengeType);
   const { signal } = options;
-  return oneAtATime(context, { names: subject.names, signal }, (hasWaited) =>
+  const request = JSON.stringify({ ...subject, another, ignoreDns });
+  return oneAtATime(context, { names: subject.names, signal, request }, (hasWaited) =>
     issueSubject(context, subject, { ...options, another, ignoreDns, hasWaited }),
   );
 }
