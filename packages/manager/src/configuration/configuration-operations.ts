@@ -1,5 +1,6 @@
 /** What a manager does with the configuration of its bus. */
 import { type Context, refresh } from '../context.ts';
+import { checkDirectories } from './certificate-authorities.ts';
 import {
   type ConfigureOptions,
   type ConfigureResult,
@@ -32,7 +33,8 @@ export function configurationOperations(context: Context): ConfigurationOperatio
     },
     async configure(json, options = {}) {
       await refresh(context, options);
-      return writeConfiguration(context, json, options);
+      // One that is on the bus is read all the same, and sealed again to other managers: renewals go on.
+      return writeConfiguration(context, json, { ...options, check: checkDirectories });
     },
     configuration: () => readConfiguration(context),
   };

@@ -3,7 +3,6 @@ import { type ManagerKey, open, seal } from '@certbus/events';
 import { type Context, decide, refresh } from '../context.ts';
 import { checkUnchanged, configure } from '../decide/configuration.ts';
 import { ManagerError } from '../errors.ts';
-import { checkDirectories } from './certificate-authorities.ts';
 import { type ConfigurationChanges, changesBetween } from './changes.ts';
 import { type Configuration, parseConfiguration } from './configuration.ts';
 import { hasRedacted, mergeRedacted } from './redaction.ts';
@@ -20,6 +19,12 @@ export interface ConfigureOptions {
   readonly expectPosition?: number | undefined;
   /** Ends it, with its reason. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** How a configuration is written. */
+interface WriteOptions extends ConfigureOptions {
+  /** Throws where a new one is refused that would be read. Default: none is. */
+  readonly check?: (configuration: Configuration) => void;
 }
 
 /** A configuration that was put on the bus. */
@@ -91,20 +96,19 @@ async function readReplaced(context: Context, next: unknown): Promise<unknown> {
 /**
  * Replaces the configuration; `<redacted>` keeps the secret that is stored for the same owner. Rejects `CERTBUS_MANAGER_CONFIG_CHANGED`
  * when the one on the bus is not of `expectPosition`, with the signal's reason, and as {@link mergeRedacted}, {@link parseConfiguration} and
- * {@link checkDirectories} throw.
+ * `check` throw.
  */
 export async function writeConfiguration(
   context: Context,
   json: unknown,
-  { expectPosition, signal }: ConfigureOptions,
+  { expectPosition, signal, check = () => {} }: WriteOptions,
 ): Promise<ConfigureResult> {
   // What is merged in comes from this position; a configuration that arrives meanwhile must not be lost.
   const expected = expectPosition ?? context.view.state.bus.config?.position ?? 0;
   checkUnchanged(context.view.state, expected);
   const stored = await readReplaced(context, json);
   const merged = mergeRedacted(json, stored);
-  // One that is on the bus is read all the same: renewals go on.
-  checkDirectories(parseConfiguration(merged));
+  check(parseConfiguration(merged));
   const text = JSON.stringify(merged);
   const readers = context.view.checkpoint.managers.map(({ name, recipient }) => ({ name, recipient }));
   const sealed = await seal(text, readers);

@@ -8,6 +8,7 @@ import {
   parseIdentityFile,
   parseManagerKey,
   parseRootKey,
+  seal,
   sha256,
 } from '@certbus/events';
 import { BEGINNING, type Checkpoint, signRootEvent, type WrittenEvent } from '@certbus/events/history';
@@ -385,6 +386,24 @@ test('at a CA that cannot change keys another account is registered and the old 
   expect(accountAt(done.accounts)).not.toBe(old);
   expect(deactivated).toEqual([old]);
   expect(done.lostAccounts).toEqual([]);
+});
+
+test('a configuration that is refused by now, and is on the bus, is sealed to those who are left all the same', async () => {
+  const config = await withManager(site, { holder: 'alice' }, async (manager) => (await manager.configuration())?.json);
+  const { authorities } = config as { readonly authorities: object };
+  const twins = { ...(config as object), authorities: { ...authorities, twin: authority(one) } };
+  const managers = [await named('alice', site.managerKey), await named('mallory', stolen.managerKey)];
+  const position = await append(parseManagerKey(site.managerKey).signer, {
+    type: 'ConfigUpdated',
+    sealed: await seal(JSON.stringify(twins), managers),
+  });
+  await steal({ type: 'Heartbeat' });
+  await expel(position + 1);
+  await withManager(site, { holder: 'alice' }, async (manager) => {
+    const kept = await manager.configuration();
+    expect(kept?.json).toEqual(twins);
+    expect(kept?.position).toBeGreaterThan(position + 1);
+  });
 });
 
 test('a lost key is not a dead end: others are named, the configuration is replaced, and other accounts are registered', async () => {
