@@ -14,11 +14,19 @@ interface Client {
 const EXPIRED = /^ExpiredToken/;
 const SIGNATURE = /^InvalidSignature|^SignatureDoesNotMatch$|^RequestTimeTooSkewed$/;
 
-/** Whether the SDK has set its clock by the answer that refused a request. */
+/** What AWS says of a signature that is too old, or of tomorrow. */
+const SKEWED = /signature (?:has )?expired|signature not yet current/i;
+
+/**
+ * Whether the SDK has set its clock by the answer that refused a request. It marks no answer by which the clock of this machine is right again, as where that
+ * was corrected since the last request.
+ */
 function isClockSet(error: Error): boolean {
+  const { name, message } = error;
+  if (!SIGNATURE.test(name)) return false;
   const { clockSkewCorrected = false } =
     (error as { readonly $metadata?: { readonly clockSkewCorrected?: boolean } }).$metadata ?? {};
-  return clockSkewCorrected && SIGNATURE.test(error.name);
+  return clockSkewCorrected || name === 'RequestTimeTooSkewed' || SKEWED.test(message);
 }
 
 /**

@@ -37,6 +37,17 @@ test.each([-90, -6, 6, 1_440])('a clock that is %i minutes off keeps nobody from
   expect(service.operations).toEqual(['Query', 'Query', 'Query', 'PutItem']);
 });
 
+test('a clock that is corrected while a bus is open keeps nobody from it', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: NOW.getTime() - 90 * MINUTES });
+  await using service = await startScriptedService(answer, { date: () => NOW });
+  const log = await openDynamoDbLog({ ...options, endpoint: service.endpoint });
+  vi.setSystemTime(NOW);
+  await log.append('s', 0, Buffer.from('x'));
+  await log.append('s', 1, Buffer.from('y'));
+  await log.close();
+  expect(service.operations).toEqual(['Query', 'Query', 'PutItem', 'PutItem', 'PutItem']);
+});
+
 test('a clock that the service does not set right is named as the reason', async () => {
   vi.useFakeTimers({ toFake: ['Date'], now: NOW.getTime() - 90 * MINUTES });
   // What is in between has the same wrong clock.
@@ -45,5 +56,5 @@ test('a clock that the service does not set right is named as the reason', async
     code: 'CERTBUS_STORE_ACCESS_DENIED',
     message: 'The DynamoDB table "certbus" refuses the request: the clock of this machine is wrong.',
   });
-  expect(service.operations).toEqual(['Query']);
+  expect(service.operations).toEqual(['Query', 'Query']);
 });
