@@ -91,25 +91,28 @@ describe.skipIf(part.skip)(part.title('the DynamoDB adapter in outages'), () => 
 
   test('a new table that is not seen yet, and whose backups are still prepared, is waited for', async () => {
     const between = await startBetween(service.endpoint, (operation, nth) => {
-      if (['CreateTable', 'DescribeTable'].includes(operation) && nth === 0)
+      if (/^(?:CreateTable|DescribeTable|(?:Describe|Update)ContinuousBackups)$/.test(operation) && nth === 0)
         return { status: 500, json: { __type: `${ERROR}InternalServerError`, message: 'No' } };
       if (operation === 'DescribeTable' && nth < 3)
         return {
           status: 400,
           json: { __type: `${ERROR}ResourceNotFoundException`, message: 'Requested resource not found' },
         };
-      if (operation === 'UpdateContinuousBackups' && nth < 2)
+      if (operation === 'UpdateContinuousBackups' && nth < 3)
         return {
           status: 400,
           json: { __type: `${ERROR}ContinuousBackupsUnavailableException`, message: 'Backups are being enabled' },
         };
       return undefined;
     });
-    const log = await openDynamoDbLog({ ...local, table: newTable(), endpoint: between.endpoint, create: true });
+    const options = { ...local, table: newTable(), endpoint: between.endpoint, create: true };
+    const log = await openDynamoDbLog(options);
     expect(await log.append('s', 0, Buffer.from('one'))).toBe(1);
     expect(between.seen.get('CreateTable')).toBe(2);
     expect(between.seen.get('DescribeTable')).toBe(4);
-    expect(between.seen.get('UpdateContinuousBackups')).toBe(3);
+    expect(between.seen.get('UpdateContinuousBackups')).toBe(4);
+    await (await openDynamoDbLog(options)).close();
+    expect(between.seen.get('DescribeContinuousBackups')).toBe(2);
     await log.close();
     await between.stop();
   });

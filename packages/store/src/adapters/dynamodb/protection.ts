@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { describeDenial } from '../../denial.ts';
 import { StoreError } from '../../errors.ts';
-import { requestOptions } from './connection.ts';
+import { patiently, requestOptions } from './connection.ts';
 import { PREPARING, pause, READY_DEADLINE_MS } from './pause.ts';
 import { waitUntilUsable } from './state.ts';
 
@@ -63,7 +63,9 @@ async function hasRecovery(
 ): Promise<boolean | undefined> {
   try {
     const request = new DescribeContinuousBackupsCommand({ TableName: table });
-    const { ContinuousBackupsDescription: found } = await client.send(request, requestOptions(signal));
+    const { ContinuousBackupsDescription: found } = await patiently({ table }, signal, () =>
+      client.send(request, requestOptions(signal)),
+    );
     return found?.PointInTimeRecoveryDescription?.PointInTimeRecoveryStatus === 'ENABLED';
   } catch (error) {
     if (isDenied(error)) return undefined;
@@ -79,7 +81,7 @@ async function switchOnRecovery(client: DynamoDBClient, table: string, signal: A
   const deadline = performance.now() + READY_DEADLINE_MS;
   for (;;) {
     try {
-      await client.send(request, requestOptions(signal));
+      await patiently({ table }, signal, () => client.send(request, requestOptions(signal)));
       return;
     } catch (error) {
       const name = error instanceof Error ? error.name : '';
