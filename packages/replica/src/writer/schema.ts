@@ -8,7 +8,10 @@ import { traitsSchemaOf } from './traits.ts';
 /** "crep" in ASCII: marks the file as ours. */
 export const APPLICATION_ID = 0x63726570;
 
-/** Raised with every change of the tables or of the state in them; a file of another version is set aside and rebuilt. */
+/**
+ * Raised with every change of the tables, of the state in them, or of how `judgedColumns` reckons, since the check in the background takes other values for
+ * damage; a file of another version is set aside and rebuilt.
+ */
 export const SCHEMA_VERSION = 21;
 
 /** Which of a file's two sets of tables: those that are served, or those that are being built beside them. */
