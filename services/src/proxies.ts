@@ -121,16 +121,19 @@ export async function startTlsProxy({
   };
 }
 
-/** What a faulty network does to one request; `hang` takes it, passes nothing on, and never answers. */
-export type Fault = 'forward' | 'drop-request' | 'drop-response' | 'error-after' | 'throttle' | 'hang';
+/** What a faulty network does to one request. */
+export type Fault = 'forward' | 'drop-request' | 'drop-response' | 'error-after' | 'throttle';
 
 /** A request that the service refuses with an error of this name. */
 export interface Refusal {
   readonly refuse: string;
 }
 
-/** What a plan says of a request; `unprocessed` of a batch: the service takes none of it, and says so in its answer. */
-type Plan = Fault | Refusal | 'unprocessed';
+/**
+ * What a plan says of a request; `unprocessed` of a batch: the service takes none of it, and says so in its answer; `hang`: it takes the request, and
+ * never answers.
+ */
+type Plan = Fault | Refusal | 'unprocessed' | 'hang';
 
 /** What DynamoDB calls a request that it has no room for. */
 const THROTTLED = 'ProvisionedThroughputExceededException';

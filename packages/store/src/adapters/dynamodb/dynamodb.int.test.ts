@@ -20,14 +20,13 @@ const local = { region: 'eu-central-1', credentials: drawCredentials() };
 
 /** What becomes of a hundred requests: replies and requests that are lost, errors after the write, and throttling. */
 const HUNDRED = { 'drop-response': 10, 'drop-request': 5, 'error-after': 3, throttle: 3, forward: 79 } as const;
-type Drawn = keyof typeof HUNDRED;
 
 /** Does that to these operations, in any order, so that each of it comes in every hundred. */
 function createBadNetwork(operations: readonly string[]) {
   const counts = { 'drop-response': 0, 'drop-request': 0, 'error-after': 0, throttle: 0, forward: 0 };
-  const faults = Object.entries(HUNDRED).flatMap(([fault, count]) => Array<Drawn>(count).fill(fault as Drawn));
-  let left: Drawn[] = [];
-  const draw = (): Drawn => {
+  const faults = Object.entries(HUNDRED).flatMap(([fault, count]) => Array<Fault>(count).fill(fault as Fault));
+  let left: Fault[] = [];
+  const draw = (): Fault => {
     if (left.length === 0) left = [...faults];
     const [drawn = 'forward'] = left.splice(Math.floor(Math.random() * left.length), 1);
     return drawn;
