@@ -1,5 +1,5 @@
 /** Tests of credentials in a file that another program renews while a manager runs, and of a clock that is wrong. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -97,4 +97,9 @@ test('a bucket for answers is written with credentials that were renewed', async
   await expect(present()).rejects.toThrow('ExpiredToken');
   renew('SECOND');
   expect(await present()).toBeUndefined();
+});
+
+test('what is sent again is decided as the store decides it, on which this package does not depend', () => {
+  const read = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8');
+  expect(read('./aws-again.ts')).toBe(read('../../store/src/aws-again.ts'));
 });
