@@ -1,5 +1,6 @@
 /** What works inside vitest only. */
 export { isFull, sized } from './counts.ts';
+export { useCredentialsFile } from './credentials-file.ts';
 export {
   type Bundled,
   bundledAgent,

@@ -1,36 +1,19 @@
 /** Tests of credentials in a file that another program renews while a manager runs, and of a clock that is wrong. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { temporaryFolder } from 'certbus-services';
+import { useCredentialsFile } from 'certbus-services/vitest';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { createHttp01S3Solver } from './http-01/s3.ts';
 import { openAccount } from './providers/route53/account.ts';
 import { challengeFor } from './providers/route53/solver.builders.ts';
 
-/** Writes the credentials of a session, as a program that renews them does. */
-let renew: (accessKeyId: string) => void;
+let renew: ReturnType<typeof useCredentialsFile>;
 
 beforeEach(() => {
-  const { path, remove } = temporaryFolder();
-  onTestFinished(remove);
-  const file = join(path, 'credentials');
-  renew = (id) =>
-    writeFileSync(
-      file,
-      `[default]\naws_access_key_id = ${id}\naws_secret_access_key = secret\naws_session_token = token\n`,
-    );
-  for (const each of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE'])
-    vi.stubEnv(each, undefined);
-  vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', file);
-  vi.stubEnv('AWS_CONFIG_FILE', '/dev/null');
-  vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+  renew = useCredentialsFile();
 });
-afterEach(() => {
-  vi.unstubAllEnvs();
-  vi.useRealTimers();
-});
+afterEach(() => void vi.useRealTimers());
 
 /** A service that answers this to who is taken, and to anyone else that. */
 async function startService(

@@ -1,33 +1,17 @@
 /** Tests of credentials in a file that another program renews while a bus is open. */
-import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { temporaryFolder } from 'certbus-services';
-import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { useCredentialsFile } from 'certbus-services/vitest';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { openDynamoDbLog } from './adapters/dynamodb/dynamodb.ts';
 import { startScriptedService } from './adapters/dynamodb/service.builders.ts';
 import { openS3 } from './adapters/places/s3.ts';
 
-/** Writes the credentials of a session, as a program that renews them does. */
-let renew: (accessKeyId: string) => void;
+let renew: ReturnType<typeof useCredentialsFile>;
 
 beforeEach(() => {
-  const { path, remove } = temporaryFolder();
-  onTestFinished(remove);
-  const file = join(path, 'credentials');
-  renew = (id) =>
-    writeFileSync(
-      file,
-      `[default]\naws_access_key_id = ${id}\naws_secret_access_key = secret\naws_session_token = token\n`,
-    );
-  for (const each of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE'])
-    vi.stubEnv(each, undefined);
-  vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', file);
-  vi.stubEnv('AWS_CONFIG_FILE', '/dev/null');
-  vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+  renew = useCredentialsFile();
 });
-afterEach(() => vi.unstubAllEnvs());
 
 const region = 'eu-central-1';
 
